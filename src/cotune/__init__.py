@@ -1,0 +1,97 @@
+"""cotune finds good hyperparameters for a PyTorch model and hands back the trained model.
+
+Names are loaded when they are first used: `import cotune` loads neither torch nor NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cotune import errors
+    from cotune.config import Config
+    from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
+    from cotune.executors.inline import Inline
+    from cotune.records import Trial
+    from cotune.space import Categorical, Float, Int, Space, at_least, at_most, one_of
+    from cotune.strategies import Grid, Random
+    from cotune.strategies.sobol import Sobol
+    from cotune.study import Study
+    from cotune.study.functions import maximize, minimize
+    from cotune.training import Holdout, Task, data, fit
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Categorical": "cotune.space",
+    "Config": "cotune.config",
+    "CotuneError": "cotune.errors",
+    "Float": "cotune.space",
+    "Grid": "cotune.strategies",
+    "Holdout": "cotune.training",
+    "Inline": "cotune.executors.inline",
+    "Int": "cotune.space",
+    "Interrupted": "cotune.errors",
+    "LeaseLost": "cotune.errors",
+    "NoResult": "cotune.errors",
+    "Paused": "cotune.errors",
+    "Random": "cotune.strategies",
+    "Sobol": "cotune.strategies.sobol",
+    "Space": "cotune.space",
+    "Study": "cotune.study",
+    "Task": "cotune.training",
+    "Trial": "cotune.records",
+    "at_least": "cotune.space",
+    "at_most": "cotune.space",
+    "data": "cotune.training",
+    "errors": "cotune",
+    "fit": "cotune.training",
+    "maximize": "cotune.study.functions",
+    "minimize": "cotune.study.functions",
+    "one_of": "cotune.space",
+}
+
+__all__ = [
+    "Categorical",
+    "Config",
+    "CotuneError",
+    "Float",
+    "Grid",
+    "Holdout",
+    "Inline",
+    "Int",
+    "Interrupted",
+    "LeaseLost",
+    "NoResult",
+    "Paused",
+    "Random",
+    "Sobol",
+    "Space",
+    "Study",
+    "Task",
+    "Trial",
+    "__version__",
+    "at_least",
+    "at_most",
+    "data",
+    "errors",
+    "fit",
+    "maximize",
+    "minimize",
+    "one_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cotune' has no attribute {name!r}")
+    if name == "errors":
+        return import_module("cotune.errors")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,4 @@
+"""Where trials are trained.
+
+Import from the files themselves: `executor`, `equipment` and `interruption` are light, the others load torch.
+"""

@@ -1,0 +1,49 @@
+"""What every executor trains with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cotune.executors.executor import Executor
+from cotune.executors.interruption import Interruption
+from cotune.records import Checkpoint
+
+
+class Checkpoints(Protocol):
+    """Keeps states by trial, lease and step. A file name never repeats, so a late writer overwrites nobody's state."""
+
+    def save(self, number: int, epoch: int, step: int, state: Any) -> Checkpoint:
+        """Write the state durably and say where it is."""
+
+    def load(self, checkpoint: Checkpoint) -> Any:
+        """The state that was saved. Raises StorageError if it is missing or damaged."""
+
+    def remove(self, file: str) -> int:
+        """Drop a state that no one needs any more; returns the bytes freed."""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every state that is kept, by file."""
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What is trained, where its states go, and who may interrupt it.
+
+    objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
+    own, made when asked for.
+    """
+
+    objective: Callable[[Any], Any]
+    checkpoints: Checkpoints
+    interruption: Interruption
+    directory: Callable[[int], Path]
+
+
+class Equippable(Protocol):
+    """Settings of an executor, as users write them (`ct.Inline(...)`); they become an executor when a search starts."""
+
+    def equip(self, equipment: Equipment) -> Executor:
+        """The executor, ready to train what the equipment says."""

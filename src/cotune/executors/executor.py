@@ -1,0 +1,29 @@
+"""What trains trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from cotune.records import Event, Job
+
+Emit = Callable[[Sequence[Event]], None]
+"""Takes facts and returns when they are in the log; raises LeaseLost when their trial belongs to another worker now."""
+
+
+class Executor(Protocol):
+    """Trains jobs to their milestones. It sees neither the history nor the storage."""
+
+    slots: int  # trials at once
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take jobs over; at most as many as there are free slots."""
+
+    def wait(self, timeout_s: float, emit: Emit) -> None:
+        """Train or listen, and emit what happens; returns when a job ended, or after about `timeout_s`.
+
+        An executor that trains in the calling thread returns after each job, however long that takes.
+        """
+
+    def close(self) -> None:
+        """End everything that was started; jobs that did not end are left to be reclaimed."""

@@ -1,0 +1,109 @@
+"""Training in the calling thread, one trial at a time."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from cotune.errors import LeaseLost, Paused
+from cotune.executors import outcome
+from cotune.executors.equipment import Equipment
+from cotune.executors.executor import Emit, Executor
+from cotune.executors.interruption import Abandoned
+from cotune.executors.running import RunningTrial
+from cotune.records import Event, Job, Reached, Released
+from cotune.training import Isolated
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Train in the calling thread, one trial at a time.
+
+    device: as torch names it; "auto" takes the GPU if there is one. checkpoint_s: a trial that tracks its state saves
+    it at the first epoch's end after this many seconds, besides at its milestones and its end.
+    """
+
+    device: str = "auto"
+    checkpoint_s: float = 30.0
+
+    def equip(self, equipment: Equipment) -> Executor:
+        """The executor, ready to train what the equipment says."""
+        return _InlineExecutor(self, equipment)
+
+
+class _InlineExecutor:
+    slots = 1
+
+    def __init__(self, settings: Inline, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._jobs: deque[Job] = deque()
+        self._checkpoint_s = settings.checkpoint_s
+        self._device = settings.device
+        if self._device == "auto":
+            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._jobs.extend(jobs)
+
+    def wait(self, timeout_s: float, emit: Emit) -> None:
+        """Train the next job to its milestone; a trial that lost its lease leaves no trace."""
+        if not self._jobs:
+            time.sleep(timeout_s)
+            return
+        job = self._jobs.popleft()
+        try:
+            with Isolated() as isolated:
+                events = self._train(job, isolated, emit)
+            emit(events)
+        except LeaseLost:
+            return
+
+    def close(self) -> None:
+        self._jobs.clear()
+
+    def _train(self, job: Job, isolated: Isolated, emit: Emit) -> list[Event]:
+        """Run the user's code; what Python can catch becomes the trial's outcome."""
+        begun = time.monotonic()
+        interruption = self._equipment.interruption
+        trial = RunningTrial(
+            job, emit=emit, isolated=isolated, equipment=self._equipment,
+            device=self._device, checkpoint_s=self._checkpoint_s,
+        )  # fmt: skip
+        try:
+            with interruption.exposed():
+                result = self._equipment.objective(trial)
+            before = trial.finish()
+            return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
+        except LeaseLost:
+            raise
+        except Paused:
+            return [*trial.leave(), self._pause(job, trial, begun)]
+        except (Abandoned, KeyboardInterrupt):
+            interruption.request()
+            return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
+            failure = outcome.of_error(job, error, _since(begun))
+        _free_memory(failure)
+        return [*trial.leave(), failure]
+
+    def _pause(self, job: Job, trial: RunningTrial, begun: float) -> Event:
+        if trial.is_at_milestone:
+            return Reached(job.number, job.epoch, trial.step, _since(begun))
+        return Released(job.number, job.epoch, _since(begun))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 6)
+
+
+def _free_memory(failure: Event) -> None:
+    """Give back what an out-of-memory failure held, before the next trial needs it."""
+    if getattr(failure, "cause", "") == "out of memory":
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -1,0 +1,58 @@
+"""What the user wants trained, as one kind of function: running trial -> result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from cotune.config import Config
+from cotune.executors.running import RunningTrial
+from cotune.training import Run, Task
+
+Objective = Callable[[RunningTrial], Any]
+"""Trains the trial. It may return a number, a mapping of metrics, or None if everything was reported."""
+
+
+def of_task(task: Task) -> Objective:
+    """Train one configuration of a task, epoch by epoch."""
+
+    def train(trial: RunningTrial) -> None:
+        run = Run(
+            task, trial.config,
+            isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=trial.device,
+        )  # fmt: skip
+        trial.track(run=run)
+        for epoch in trial.epochs():
+            if epoch >= run.epochs:
+                break
+            trial.report(**run.train_epoch(epoch))
+
+    return train
+
+
+def of_trial_function(function: Callable[[RunningTrial], Any]) -> Objective:
+    """A function of the running trial, with a warning after trial 0 for hyperparameters that it does not read."""
+
+    def train(trial: RunningTrial) -> Any:
+        result = function(trial)
+        _warn_unread(trial.number, trial.config)
+        return result
+
+    return train
+
+
+def of_config(function: Callable[[Config], Any]) -> Callable[[RunningTrial], Any]:
+    """A function of the configuration alone, as a function of the running trial."""
+    return lambda trial: function(trial.config)
+
+
+def _warn_unread(number: int, config: Config) -> None:
+    read = config.read
+    unread = [name for name in config if name not in read]
+    if number == 0 and unread:
+        warnings.warn(
+            f"trial 0 did not read {', '.join(unread)}: the search varies what has no effect. "
+            "Use the hyperparameter in your function, or take it out of the space.",
+            stacklevel=2,
+        )

@@ -1,0 +1,149 @@
+"""The trial as the user's function holds it while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cotune.errors import Paused, ReportError, StorageError, StudyError
+from cotune.executors.equipment import Equipment
+from cotune.executors.executor import Emit
+from cotune.executors.reports import Reports
+from cotune.records import Checkpointed, Event, Job, real_number
+from cotune.seeds import Purpose, integer
+from cotune.training import Isolated, restore, state_of
+
+
+class RunningTrial:
+    """The live handle that a user's function gets: its configuration, and the way to report, save and continue.
+
+    number: the trial's number. config: its hyperparameters. seed: the trial's own, for generators of the user's.
+    device: where to train, as torch names it. Before each epoch all global generators (random, NumPy, torch) are
+    seeded from (study seed, trial, epoch), so a trial that continues draws what it would have drawn.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        emit: Emit,
+        isolated: Isolated,
+        equipment: Equipment,
+        device: str,
+        checkpoint_s: float,
+    ) -> None:
+        self.number, self.config, self.seed, self.device = job.number, job.config, job.seed, device
+        self.shared_seed = job.shared_seed
+        self.step = job.step
+        self._job = job
+        self.isolated = isolated
+        self._reports = Reports(job, emit, equipment.interruption)
+        self._checkpoints, self._interruption = equipment.checkpoints, equipment.interruption
+        self._directory = equipment.directory
+        self._checkpoint_s, self._saved_at = checkpoint_s, time.monotonic()
+        self._tracked: dict[str, Any] = {}
+        self._restored: Mapping[str, Any] = {}
+        self._counts_epochs, self._is_inside_epoch = False, False
+        self._load()
+        self.isolated.seed(integer(self.seed, Purpose.INIT))
+
+    @property
+    def directory(self) -> Path:
+        """A folder of the trial's own, for whatever the function wants to keep; made at the first use."""
+        return self._directory(self.number)
+
+    def track(self, **objects: Any) -> None:
+        """Name what must survive a pause: modules, optimisers, schedulers, torch or NumPy generators.
+
+        When the trial continues, each object gets its saved state back before `track` returns. Raises StudyError for
+        an object without `state_dict`, and when the saved state does not know the name.
+        """
+        for name, tracked in objects.items():
+            if self._restored:
+                if name not in self._restored:
+                    raise StudyError(
+                        f"trial {self.number} continues from a checkpoint that has no {name!r}, only "
+                        f"{', '.join(self._restored)}. Track the same names as when it was begun."
+                    )
+                restore(tracked, self._restored[name])
+            else:
+                state_of(tracked)  # fails now rather than at the first checkpoint
+            self._tracked[name] = tracked
+
+    def epochs(self) -> Iterator[int]:
+        """The epochs that are still to train, counted from 0; ends where the scheduler says."""
+        if self._job.steps is None:
+            raise StudyError("trial.epochs() needs to know how many there are: Study(function, space, epochs=30)")
+        self._counts_epochs = True
+        for epoch in range(self.step, self._job.steps):
+            self._leave_if_due()
+            self.isolated.seed(integer(self.seed, Purpose.NOISE, epoch))
+            self._is_inside_epoch = True
+            try:
+                yield epoch
+            finally:  # also when the function breaks out of its loop
+                self._is_inside_epoch = False
+                self.step = epoch + 1
+            self._checkpoint_if_due()
+
+    def report(self, **metrics: float) -> bool:
+        """Log named metrics of this epoch (without `epochs`: of the next step); False when the trial must leave.
+
+        Values are real numbers or 0-d tensors; NaN and infinity are allowed here, an objective that ends with one
+        fails the trial. Raises ReportError for anything else.
+        """
+        if not metrics:
+            raise ReportError("trial.report() needs at least one named metric, e.g. trial.report(accuracy=0.97)")
+        values = {name: real_number(name, value) for name, value in metrics.items()}
+        if not self._counts_epochs:
+            self.step += 1
+        self._reports.add(self.step + self._is_inside_epoch, values)
+        return not (self._interruption.is_requested or (self.is_at_milestone and not self._counts_epochs))
+
+    @property
+    def last_metrics(self) -> dict[str, float]:
+        """The metrics of the last step that was reported."""
+        return self._reports.last
+
+    @property
+    def is_at_milestone(self) -> bool:
+        """Whether the trial has come to the step at which it yields."""
+        return self._job.until is not None and self.step >= self._job.until
+
+    def finish(self) -> list[Event]:
+        """Facts to log before the outcome of a function that came to its end. For executors."""
+        events = self._reports.take()
+        return [*events, self._save()] if self._tracked else events
+
+    def leave(self) -> list[Event]:
+        """Facts to log when the function was left without a result. For executors."""
+        return self._reports.take()
+
+    def _leave_if_due(self) -> None:
+        if self.is_at_milestone or self._interruption.is_requested:
+            if self._tracked and self.step > self._job.step:
+                self._reports.flush(self._save())
+            raise Paused
+
+    def _checkpoint_if_due(self) -> None:
+        if self._tracked and time.monotonic() - self._saved_at >= self._checkpoint_s:
+            self._reports.flush(self._save())
+
+    def _save(self) -> Checkpointed:
+        state = {name: state_of(tracked) for name, tracked in self._tracked.items()}
+        saved = self._checkpoints.save(self.number, self._job.epoch, self.step, state)
+        self._saved_at = time.monotonic()
+        return Checkpointed(self.number, self._job.epoch, saved.step, saved.file, saved.sha256)
+
+    def _load(self) -> None:
+        """Take up the saved state; a damaged or missing one means that the trial starts again."""
+        if self._job.checkpoint is None:
+            self.step = 0
+            return
+        try:
+            self._restored = self._checkpoints.load(self._job.checkpoint)
+            self.step = self._job.checkpoint.step
+        except StorageError:
+            self.step = 0

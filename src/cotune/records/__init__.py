@@ -1,0 +1,63 @@
+"""What happened in a study, and what follows from it."""
+
+from cotune.records.actions import Action, Draw, Job, Resume, Start, Stop, Suggestion
+from cotune.records.events import (
+    FORMAT,
+    Checkpointed,
+    Created,
+    Enqueued,
+    Event,
+    Failed,
+    Finished,
+    JsonValue,
+    Reached,
+    Reclaimed,
+    Released,
+    Reported,
+    Resumed,
+    Setting,
+    Started,
+    Stopped,
+    from_json,
+    to_json,
+)
+from cotune.records.history import History
+from cotune.records.numbers import real_number
+from cotune.records.trial import ATTEMPTS, CAUSES, TRANSITIONS, Checkpoint, Failure, State, Trial
+
+__all__ = [
+    "ATTEMPTS",
+    "CAUSES",
+    "FORMAT",
+    "TRANSITIONS",
+    "Action",
+    "Checkpoint",
+    "Checkpointed",
+    "Created",
+    "Draw",
+    "Enqueued",
+    "Event",
+    "Failed",
+    "Failure",
+    "Finished",
+    "History",
+    "Job",
+    "JsonValue",
+    "Reached",
+    "Reclaimed",
+    "Released",
+    "Reported",
+    "Resume",
+    "Resumed",
+    "Setting",
+    "Start",
+    "Started",
+    "State",
+    "Stop",
+    "Stopped",
+    "Suggestion",
+    "Trial",
+    "from_json",
+    "real_number",
+    "to_json",
+]

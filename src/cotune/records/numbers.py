@@ -1,0 +1,34 @@
+"""What counts as a metric's value."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+from cotune.errors import ReportError
+
+
+def real_number(name: str, value: Any) -> float:
+    """The value as a float; NaN and infinity pass. Takes real numbers and 0-d arrays or tensors.
+
+    Raises ReportError naming the metric and the value for everything else: None, bool, text, complex, too large.
+    """
+    if getattr(value, "shape", None) == ():
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ReportError(
+            f"metric {name!r} must be a real number, got {_shown(value)} of type {type(value).__name__}. "
+            "Give a float, or a tensor of one number."
+        )
+    try:
+        return float(value)
+    except OverflowError:
+        raise ReportError(f"metric {name!r} is too large for a float, got {_shown(value)}. Scale it down.") from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return "a huge integer"
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,31 @@
+"""Starting points first, then another strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cotune.records import Draw, History, Suggestion
+from cotune.strategies.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class StartsFirst:
+    """Proposes the space's starting points, in order, before `then` proposes anything."""
+
+    then: Strategy
+
+    def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
+        """Starting points that no trial has had, then suggestions of the other strategy for the remaining numbers."""
+        starts = history.space.starts[_n_used(history) :][:n]
+        first = [Suggestion(config, {"strategy": "start"}) for config in starts]
+        rest = self.then.suggest(history, n, draw)[len(first) :] if len(first) < n else []
+        return first + rest
+
+
+def _n_used(history: History) -> int:
+    used, wanted = 0, len(history.space.starts)
+    for number in range(len(history)):
+        if used == wanted:
+            break
+        used += history.decision(number).get("strategy") == "start"
+    return used

@@ -1,0 +1,21 @@
+"""What chooses configurations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cotune.records import Draw, History, Suggestion
+
+
+class Strategy(Protocol):
+    """Chooses what to try, as a pure function of what is known.
+
+    No clock, file or global generator. A strategy may keep one private cache; clearing it changes nothing.
+    """
+
+    def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
+        """At most n suggestions; the i-th is for trial `len(history) + i` and sees the earlier ones as pending.
+
+        So the first k of n suggestions are the k that would have been made alone. Fewer than n: the strategy has
+        nothing more to propose.
+        """

@@ -1,0 +1,57 @@
+"""The checks of a study's arguments that need no torch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from cotune.errors import StudyError
+from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
+from cotune.study.loop import Budget
+
+
+def checked_seed(seed: object) -> int:
+    """A seed is a whole number of at least 0, below 2**63."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise StudyError(f"Study(seed={seed!r}) takes a whole number from 0 to 2**63 - 1")
+    return seed
+
+
+def checked_epochs(epochs: object) -> int | None:
+    """How many epochs a function's trial has, if that is known."""
+    return None if epochs is None else _whole("Study(epochs=", epochs)
+
+
+def checked_budget(trials: object, total_epochs: object, seconds: object) -> Budget:
+    """At least one bound, each positive."""
+    if trials is None and total_epochs is None and seconds is None:
+        raise StudyError("study.optimize() needs a budget: trials=100, total_epochs=3000 or seconds=3600")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
+        raise StudyError(f"study.optimize(seconds={seconds!r}) takes a number above 0")
+    return Budget(
+        trials=None if trials is None else _whole("study.optimize(trials=", trials),
+        total_epochs=None if total_epochs is None else _whole("study.optimize(total_epochs=", total_epochs),
+        seconds=None if seconds is None or math.isinf(seconds) else float(seconds),
+    )
+
+
+def checked_count(n: object) -> int:
+    """How many trials are asked for."""
+    return _whole("study.ask(n=", n)
+
+
+def storage_at(path: Path | None, durability: Durability) -> Storage:
+    """The log in a folder, or one in memory."""
+    if durability not in ("process", "power"):
+        raise StudyError(f"Study(durability={durability!r}) takes 'process' or 'power'")
+    if path is None:
+        return MemoryStorage()
+    if path.exists() and not path.is_dir():
+        raise StudyError(f"Study(path={str(path)!r}) is a file; a study is a folder. Choose another path.")
+    return SqliteStorage(path, durability=durability)
+
+
+def _whole(argument: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise StudyError(f"{argument}{value!r}) takes a whole number of at least 1")
+    return value

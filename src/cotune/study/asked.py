@@ -1,0 +1,63 @@
+"""Trials that are evaluated by hand: what `ask` gives, and how what is told becomes an outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cotune.config import Config
+from cotune.errors import ReportError
+from cotune.records import Event, Failed, Finished, History, State, real_number
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTrial:
+    """A trial to evaluate by hand. seed: its own, for whatever is random in it. epoch: which lease of it this is."""
+
+    number: int
+    config: Config
+    seed: int
+    epoch: int
+
+
+def outcome_of(
+    history: History, number: int, epoch: int, *, value: Any, failed: str | None, metrics: Mapping[str, Any]
+) -> Event:
+    """What was told, as the trial's outcome. Raises ReportError if it is none; then nothing has happened."""
+    if failed is not None:
+        if value is not None or metrics:
+            raise ReportError(f"study.tell(trial {number}, failed=...) takes no value besides")
+        return Failed(number, epoch, "reported", str(failed))
+    values = _values(history, number, value, metrics)
+    wild = [f"{name} = {values[name]}" for name in history.objectives if not math.isfinite(values[name])]
+    if wild:
+        return Failed(number, epoch, "diverged", ", ".join(wild))
+    return Finished(number, epoch, history.until(number) or history.steps or 1, values)
+
+
+def _values(history: History, number: int, value: Any, metrics: Mapping[str, Any]) -> dict[str, float]:
+    names = list(history.objectives)
+    values = {name: real_number(name, given) for name, given in metrics.items()}
+    if value is not None:
+        if len(names) > 1:
+            raise ReportError(f"study.tell(trial {number}, {value!r}) is one value for {len(names)} objectives: "
+                              f"name them, {', '.join(f'{name}=...' for name in names)}")  # fmt: skip
+        values[names[0]] = real_number(names[0], value)
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ReportError(f"study.tell(trial {number}, ...) lacks {', '.join(missing)}; or say failed='why'")
+    return values
+
+
+def is_told(history: History, outcome: Event) -> bool:
+    """Whether the trial has exactly this outcome already."""
+    match outcome:
+        case Finished(number=number):
+            return history.state(number) is State.DONE and history.metrics(number) == outcome.metrics
+        case Failed(number=number):
+            failure = history.failure(number)
+            return failure is not None and (failure.cause, failure.reason) == (outcome.cause, outcome.reason)
+        case _:
+            return False

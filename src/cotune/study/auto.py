@@ -1,0 +1,69 @@
+"""From names to parts, and what `auto` chooses.
+
+Names become objects here and nowhere else. Parts that load torch are imported when they are chosen.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import TypeVar
+
+from cotune.errors import StudyError
+from cotune.executors.equipment import Equippable
+from cotune.schedulers import Plain, Scheduler
+from cotune.space import Space
+from cotune.strategies import Grid, Random, Strategy
+
+_Part = TypeVar("_Part")
+
+
+def strategy_named(name: str) -> Strategy | None:
+    """The strategy of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
+    parts: dict[str, Callable[[], Strategy | None]] = {
+        "grid": Grid, "random": Random, "sobol": _sobol, "auto": lambda: None,
+    }  # fmt: skip
+    return _named("strategy", name, parts)
+
+
+def scheduler_named(name: str) -> Scheduler:
+    """The scheduler of that name with its default options. Raises StudyError for an unknown name."""
+    return _named("scheduler", name, {"none": Plain, "auto": Plain})
+
+
+def executor_named(name: str) -> Equippable:
+    """The executor of that name with its default options. Raises StudyError for an unknown name."""
+    return _named("executor", name, {"inline": _inline, "auto": _inline})
+
+
+def checked_executor(name: str) -> str:
+    """The name, if there is such an executor; it is made, and torch loaded, when a search starts."""
+    return _named("executor", name, {"inline": lambda: name, "auto": lambda: name})
+
+
+def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
+    """The name of the strategy that `auto` takes for this space and budget, and why."""
+    size = space.size
+    if size is not None and trials is not None and size <= trials:
+        return "grid", f"all {size} combinations fit in {trials} trials"
+    return "sobol", "evenly spread points, from the first trial on"
+
+
+def _sobol() -> Strategy:
+    from cotune.strategies.sobol import Sobol  # loads torch
+
+    return Sobol()
+
+
+def _inline() -> Equippable:
+    from cotune.executors.inline import Inline  # loads torch
+
+    return Inline()
+
+
+def _named(kind: str, name: str, parts: dict[str, Callable[[], _Part]]) -> _Part:
+    if name in parts:
+        return parts[name]()
+    near = difflib.get_close_matches(name, parts, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise StudyError(f"Study({kind}={name!r}): there is no such {kind}.{hint} Choose one of {', '.join(parts)}.")

@@ -1,0 +1,111 @@
+"""The winner of a study, and its trained model."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cotune.config import Config
+from cotune.errors import NoResult, StudyError
+from cotune.records import Trial
+from cotune.study.trials import shown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cotune.executors.equipment import Checkpoints
+    from cotune.training import Run, Task
+
+
+class Best:
+    """One trial with what it left behind: its settings, its scores and its weights."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        objective: str,
+        *,
+        task: Task | None,
+        checkpoints: Callable[[], Checkpoints],
+        seeds: tuple[int, int],
+    ) -> None:
+        """checkpoints: gives the store when it is needed, which loads torch.
+
+        seeds: the trial's own and the study's, with which a task rebuilds the run.
+        """
+        self.trial = trial
+        self._objective, self._task, self._checkpoints, self._seeds = objective, task, checkpoints, seeds
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.trial.number
+
+    @property
+    def config(self) -> Config:
+        """Its hyperparameters."""
+        return self.trial.config
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """All metrics at its last step."""
+        return self.trial.metrics
+
+    @property
+    def value(self) -> float:
+        """The objective at its last step."""
+        return self.trial.metrics[self._objective]
+
+    def state(self) -> Mapping[str, Any]:
+        """The saved states by the names that were given to `trial.track`; of a task, `run`.
+
+        Raises NoResult if the trial tracked nothing.
+        """
+        if self.trial.checkpoint is None:
+            raise NoResult(f"trial {self.number} saved no state; name what to keep with trial.track(model=net)")
+        state: Mapping[str, Any] = self._checkpoints().load(self.trial.checkpoint)
+        return state
+
+    def model(self, epoch: str = "last") -> nn.Module:
+        """The trained model with its weights, in evaluation mode, on the CPU.
+
+        epoch: "last" for the weights that `metrics` speaks of, "best" for those of the best epoch on validation.
+        Raises StudyError for a study of a function, which alone can build its model: use `state` there.
+        """
+        if epoch not in ("last", "best"):
+            raise StudyError(f"best.model(epoch={epoch!r}) takes 'last' or 'best'")
+        run = self._run("model()")
+        if epoch == "best":
+            run.use_best_epoch()
+        return run.model.eval()
+
+    def test(self) -> dict[str, float]:
+        """The metrics on the sealed test set, of the weights of the last epoch.
+
+        The search never saw these samples. Raises TaskError if the task has no test set.
+        """
+        return self._run("test()").evaluate("test")
+
+    def _run(self, asked: str) -> Run:
+        if self._task is None:
+            raise StudyError(
+                f"best.{asked} needs the task that was searched, to build the model: open the study with "
+                "Study(task, space, path=...). For a function of a trial, load best.state() into your own model."
+            )
+        from cotune.training import Isolated, Run  # loads torch
+
+        seed, shared_seed = self._seeds
+        with Isolated() as isolated:
+            run = Run(self._task, self.config, isolated=isolated, seed=seed, split_seed=shared_seed, device="cpu")
+        run.load_state_dict(self.state()["run"])
+        return run
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {shown(value)}" for name, value in self.metrics.items())
+        return f"<best: trial {self.number}, {scores}; {dict(self.config)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [*self.metrics.items(), *self.config.items()]
+        cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(shown(v))}</td></tr>" for name, v in rows)
+        return f"<table><caption>best: trial {self.number}</caption>{cells}</table>"

@@ -1,0 +1,225 @@
+"""The one place where strategy, scheduler, executor and log meet.
+
+Wait, log, fold, plan, log, submit. The loop holds the budget; it knows nothing of how to choose or to train.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from cotune.config import Config
+from cotune.errors import StudyStopped
+from cotune.executors.executor import Executor
+from cotune.executors.interruption import Interruption
+from cotune.records import (
+    Action,
+    Draw,
+    Event,
+    Failed,
+    Finished,
+    History,
+    Job,
+    Resume,
+    Resumed,
+    Start,
+    Started,
+    State,
+    Stop,
+    Stopped,
+    Suggestion,
+)
+from cotune.schedulers import Scheduler
+from cotune.seeds import Purpose, generator, integer
+from cotune.strategies import Strategy
+from cotune.study.log import Log
+
+ALIKE = 3
+"""A search whose first trials all fail in the same way stops after this many."""
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a search may cost, in total over all workers and resumes; None: no bound.
+
+    trials: configurations proposed or enqueued. total_epochs: steps trained. seconds: training time in the log when
+    the search begins, plus the time since.
+    """
+
+    trials: int | None = None
+    total_epochs: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Who decides: a strategy, a scheduler, and the budget that their actions must fit in."""
+
+    strategy: Strategy
+    scheduler: Scheduler
+    budget: Budget = field(default_factory=Budget)
+
+    def plan(self, history: History, slots: int, worker: str, *, pausable: bool = True) -> list[Event]:
+        """The decisions for up to `slots` free slots of a worker, as events; a pure function of the history.
+
+        pausable: whether the worker can leave a trial at a milestone and continue it later.
+        """
+        draw = draw_of(history.seed)
+        suggest = _remembering(self.strategy, history, draw)
+        actions = self.scheduler.plan(history, slots, suggest, draw)
+        events = _affordable(actions, history, self.budget, worker)
+        return events if pausable else [_not_pausable(event) for event in events]
+
+
+def draw_of(seed: int) -> Draw:
+    """The generators that trials of a study choose with."""
+    return lambda number: generator(seed, Purpose.CHOOSE, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One worker's part in a search. watch: called with the history whenever it may have changed."""
+
+    log: Log
+    planner: Planner
+    executor: Executor
+    interruption: Interruption
+    watch: Callable[[History], None]
+
+    def run(self) -> None:
+        """Train until the budget is spent, nothing is left to propose, or somebody asks to stop.
+
+        Raises StudyStopped when the first three trials of this run all failed alike and none ever succeeded.
+        """
+        begun_at, spent_s = time.monotonic(), self.log.refresh().seconds
+        outcomes, running = _Outcomes(), list[Job]()
+        while not self.interruption.is_requested:
+            seconds = self.planner.budget.seconds
+            is_out_of_time = seconds is not None and spent_s + time.monotonic() - begun_at >= seconds
+            jobs = [] if is_out_of_time else self._lease(self.executor.slots - len(running))
+            running += jobs
+            if not running and (is_out_of_time or not self._others_run()):
+                return
+            self.executor.submit(jobs)
+            self.executor.wait(_POLL_S, lambda events: self._emit(events, outcomes))
+            history = self.log.refresh()
+            self.watch(history)
+            running = [job for job in running if history.holds(job.number, job.epoch)]
+            outcomes.raise_if_alike(history)
+
+    def _lease(self, slots: int) -> list[Job]:
+        if slots <= 0:
+            return []
+        events = self.log.decide(lambda history: self.planner.plan(history, slots, self.log.worker))
+        self.watch(self.log.history)
+        return [job_of(self.log.history, event.number) for event in events if isinstance(event, Started | Resumed)]
+
+    def _others_run(self) -> bool:
+        worker = self.log.worker
+        return any(holder != worker for holder in self.log.history.running.values())
+
+    def _emit(self, events: Sequence[Event], outcomes: _Outcomes) -> None:
+        self.log.record(events)
+        outcomes.note(events)
+        self.watch(self.log.history)
+
+
+class _Outcomes:
+    """How the first trials of this run ended."""
+
+    def __init__(self) -> None:
+        self._failures: list[Failed] = []
+        self._is_watching = True
+
+    def note(self, events: Sequence[Event]) -> None:
+        if any(isinstance(event, Finished) for event in events):
+            self._is_watching = False
+        self._failures += [event for event in events if isinstance(event, Failed)]
+
+    def raise_if_alike(self, history: History) -> None:
+        if not self._is_watching or len(self._failures) < ALIKE:
+            return
+        self._is_watching = False
+        first = self._failures[0]
+        if len({_kind(failure) for failure in self._failures}) == 1 and not history.count(State.DONE):
+            detail = f"\n\n{first.traceback}" if first.traceback else ""
+            raise StudyStopped(
+                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason}. "
+                f"Mend it and run the same line again; it tries {ALIKE} more.{detail}"
+            )
+
+
+def _kind(failure: Failed) -> tuple[str, str]:
+    return failure.cause, failure.reason.partition(":")[0]
+
+
+def _remembering(strategy: Strategy, history: History, draw: Draw) -> Callable[[int], list[Suggestion]]:
+    """`suggest` for one plan: later calls go on where earlier ones ended."""
+    given = 0
+
+    def suggest(n: int) -> list[Suggestion]:
+        nonlocal given
+        fresh = strategy.suggest(history, given + n, draw)[given:]
+        given += len(fresh)
+        return fresh
+
+    return suggest
+
+
+def _affordable(actions: Sequence[Action], history: History, budget: Budget, worker: str) -> list[Event]:
+    """The actions as events, without those that do not fit in the budget."""
+    events: list[Event] = []
+    number, paid = len(history), history.steps_paid
+    for action in actions:
+        cost = _cost(action, history)
+        if budget.total_epochs is not None and paid + cost > budget.total_epochs:
+            continue
+        match action:
+            case Start() if budget.trials is not None and number >= budget.trials and action.parent is None:
+                continue
+            case Start():
+                events.append(_started(action, number, history, worker))
+                number += 1
+            case Resume():
+                epoch = history.epoch(action.number) + 1
+                events.append(Resumed(action.number, worker, epoch, action.until, history.position))
+            case Stop():
+                events.append(Stopped(action.number, dict(action.decision), history.position))
+        paid += cost
+    return events
+
+
+def _not_pausable(event: Event) -> Event:
+    return replace(event, pausable=False) if isinstance(event, Started | Resumed) else event
+
+
+def _cost(action: Action, history: History) -> int:
+    """Steps that an action may train; one for a trial whose length is not known yet."""
+    match action:
+        case Stop():
+            return 0
+        case Resume():
+            return max(0, (action.until or history.steps or 1) - history.step(action.number))
+        case Start():
+            return max(0, (action.until or history.steps or 1) - (action.parent[1] if action.parent else 0))
+
+
+def _started(action: Start, number: int, history: History, worker: str) -> Started:
+    suggestion = action.suggestion
+    return Started(
+        number, dict(suggestion.config), worker, action.until, dict(suggestion.decision), history.position,
+        task=suggestion.task, parent=action.parent,
+    )  # fmt: skip
+
+
+def job_of(history: History, number: int) -> Job:
+    """All that is needed to train the current lease of a trial."""
+    config: Config = history.config(number)
+    return Job(
+        number=number, epoch=history.epoch(number), config=config, task=history.task(number),
+        seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=history.step(number),
+        until=history.until(number), steps=history.steps, checkpoint=history.checkpoint(number),
+        objectives=tuple(history.objectives),
+    )  # fmt: skip

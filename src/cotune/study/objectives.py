@@ -1,0 +1,75 @@
+"""What a study optimises, from the words in which users say it. This file loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cotune.config import Config
+from cotune.errors import StudyError, TaskError
+from cotune.executors.objective import Objective, of_task, of_trial_function
+from cotune.executors.running import RunningTrial
+from cotune.space import Space
+from cotune.study.directions import directions
+from cotune.training import Task, unread
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """objective: trains a trial. directions: metric -> whether it is maximised. steps: epochs of a trial, if known."""
+
+    objective: Objective
+    directions: dict[str, bool]
+    steps: int | None
+    task: Task | None
+
+
+def target_of(
+    what: Task | Callable[[RunningTrial], Any],
+    *,
+    minimize: str | list[str] | None,
+    maximize: str | list[str] | None,
+    epochs: int | None,
+) -> Target:
+    """Raises StudyError when it is neither a task nor a function, or the task lacks an objective's metric."""
+    if isinstance(what, Task):
+        if epochs is not None:
+            raise StudyError(f"Study(epochs={epochs}) is for functions; a task has its own: Task(epochs={epochs})")
+        return Target(of_task(what), _task_directions(what, minimize, maximize), what.epochs, what)
+    if not callable(what):
+        raise StudyError(
+            f"Study(...) needs a ct.Task or a function of a trial as its first argument, got {what!r}. "
+            "Use None to ask and tell by hand."
+        )
+    return Target(of_trial_function(what), directions(minimize, maximize), epochs, None)
+
+
+def require_read(task: Task, space: Space) -> None:
+    """Raise TaskError if a hyperparameter has no effect: neither cotune nor a builder of the task reads it."""
+    ignored = unread(task, [Config(dict(config)) for config in space.examples()])
+    if ignored:
+        names = ", ".join(repr(name) for name in ignored)
+        raise TaskError(
+            f"nothing reads the hyperparameter {names}: the search would vary what has no effect. "
+            f"Use it in the model, e.g. lambda c: ... c.{ignored[0]} ..., or take it out of the space."
+        )
+
+
+def _task_directions(task: Task, minimize: str | list[str] | None, maximize: str | list[str] | None) -> dict[str, bool]:
+    name, maximise = task.objective
+    if minimize is None and maximize is None:
+        if maximise is None:
+            raise StudyError(
+                f"metric {name!r} is a function, so its direction is not known. "
+                f"Say Study(..., maximize={name!r}) or Study(..., minimize={name!r})."
+            )
+        return {name: maximise}
+    chosen = directions(minimize, maximize)
+    missing = [metric for metric in chosen if metric not in task.metric_names]
+    if missing:
+        raise StudyError(
+            f"Study(...) optimises {', '.join(missing)}, but the task measures {', '.join(task.metric_names)}. "
+            f"Add it: Task(metrics=[{missing[0]!r}, ...])."
+        )
+    return chosen

@@ -1,0 +1,299 @@
+"""A search as its user holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from cotune.errors import NoResult, StudyError
+from cotune.records import Created, Enqueued, History, Resumed, Started, State
+from cotune.schedulers import Scheduler
+from cotune.seeds import Purpose, integer
+from cotune.space import Space
+from cotune.storage import Durability, SqliteStorage, Storage
+from cotune.strategies import StartsFirst, Strategy
+from cotune.study import arguments, auto
+from cotune.study.asked import AskedTrial, is_told, outcome_of
+from cotune.study.best import Best
+from cotune.study.directions import directions
+from cotune.study.log import Log, require_same
+from cotune.study.loop import Budget, Planner
+from cotune.study.trials import Trials
+
+if TYPE_CHECKING:
+    from cotune.executors.equipment import Checkpoints, Equippable
+    from cotune.executors.running import RunningTrial
+    from cotune.study.objectives import Target
+    from cotune.training import Task
+
+
+class Study:
+    """One search: what is tuned, in which space, and everything that is known so far.
+
+    The same program run again carries on where it stopped; several processes with the same path share the work.
+    """
+
+    def __init__(
+        self,
+        objective: Task | Callable[[RunningTrial], Any] | None,
+        space: Space | Mapping[str, Any],
+        *,
+        path: str | Path | None = None,
+        strategy: str | Strategy = "auto",
+        scheduler: str | Scheduler = "auto",
+        executor: str | Equippable = "auto",
+        seed: int = 0,
+        minimize: str | list[str] | None = None,
+        maximize: str | list[str] | None = None,
+        epochs: int | None = None,
+        durability: Durability = "process",
+    ) -> None:
+        """Make a study, or join the one at `path`.
+
+        objective: a `ct.Task`, a function of a running trial, or None to ask and tell by hand. path: the study's
+        folder; None: it lives in memory. seed: all random choices follow from it. minimize, maximize: the metrics to
+        optimise, where the objective does not say it. epochs: how often a function goes round `trial.epochs()`.
+        durability: "process" survives the death of processes, "power" also a power cut, for a slower log.
+        Raises SpaceError, TaskError or StudyError before anything is written.
+        """
+        self._space = space if isinstance(space, Space) else Space(space)
+        self._strategy = auto.strategy_named(strategy) if isinstance(strategy, str) else strategy
+        self._scheduler = auto.scheduler_named(scheduler) if isinstance(scheduler, str) else scheduler
+        self._executor = auto.checked_executor(executor) if isinstance(executor, str) else executor
+        self._target = _target(objective, self._space, minimize, maximize, arguments.checked_epochs(epochs))
+        created = Created(
+            space=self._space.to_json(),
+            objectives=self._target.directions if self._target else directions(minimize, maximize),
+            seed=arguments.checked_seed(seed),
+            steps=self._target.steps if self._target else None,
+        )
+        self._attach(None if path is None else Path(path), durability)
+        self._log.create(created)
+        require_same(self._log.history, created)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Study:
+        """The study at `path` without its task, for reading, asking and telling; it cannot train.
+
+        Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
+        """
+        folder = Path(path)
+        log = Log(SqliteStorage(folder))
+        if not (folder / "study.db").exists() or not log.refresh().is_created:
+            raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
+        study = cls.__new__(cls)
+        study._space, study._strategy, study._scheduler = log.history.space, None, auto.scheduler_named("auto")
+        study._target, study._executor = None, "auto"
+        study._path, study._log, study._checkpoint_store = folder, log, None
+        return study
+
+    # ------------------------------------------------------------------ searching
+
+    def optimize(
+        self,
+        trials: int | None = None,
+        *,
+        total_epochs: int | None = None,
+        seconds: float | None = None,
+        progress: bool = True,
+    ) -> Study:
+        """Search until the budget is spent and return the study; the same call again has nothing left to do.
+
+        trials: configurations in total, over all runs and workers. total_epochs: epochs in total. seconds: training
+        seconds in total. progress: show a panel on a terminal, one line a minute elsewhere.
+        Raises StudyStopped when the first trials all fail alike; ends with Interrupted (exit code 130 or 143) after
+        SIGINT or SIGTERM, with nothing left running.
+        """
+        from cotune.study import search  # loads torch
+        from cotune.study.panel import Panel
+
+        budget = arguments.checked_budget(trials, total_epochs, seconds)
+        if self._target is None:
+            raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
+        executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
+        title = f"cotune {self._path}" if self._path else "cotune"
+        search.run(
+            self._log, self._planner(budget), objective=self._target.objective, executor=executor,
+            checkpoints=self._checkpoints, path=self._path, panel=Panel(budget, title=title, is_shown=progress),
+        )  # fmt: skip
+        return self
+
+    @overload
+    def ask(self) -> AskedTrial: ...
+    @overload
+    def ask(self, n: int) -> list[AskedTrial]: ...
+    def ask(self, n: int | None = None) -> AskedTrial | list[AskedTrial]:
+        """The next trial to evaluate by hand, or a list of up to n; each wants to be told.
+
+        Trials that were enqueued, or whose process died, come first. Raises StudyError when nothing is left to try.
+        """
+        slots, planner = 1 if n is None else arguments.checked_count(n), self._planner(Budget())
+        events = self._log.decide(lambda history: planner.plan(history, slots, self._log.worker, pausable=False))
+        asked = [self._asked(event.number) for event in events if isinstance(event, Started | Resumed)]
+        if not asked:
+            raise StudyError("there is nothing left to ask: the strategy has proposed every configuration it has")
+        return asked[0] if n is None else asked
+
+    def tell(
+        self, trial: AskedTrial | int, value: float | None = None, *, failed: str | None = None, **metrics: float
+    ) -> None:
+        """Give a trial its outcome; it is durable when this returns. Saying the same again changes nothing.
+
+        trial: what `ask` gave, or its number. value: the objective, if there is one. failed: why there is no result.
+        NaN or infinity fails the trial as diverged. Raises ReportError if this is no outcome (the trial goes on),
+        LeaseLost if the trial has another outcome or was handed to another worker.
+        """
+        history = self._log.refresh()
+        number = trial if isinstance(trial, int) else trial.number
+        if not 0 <= number < len(history):
+            raise StudyError(f"study.tell({number}, ...): there is no trial {number}; the study has {len(history)}")
+        epoch = history.epoch(number) if isinstance(trial, int) else trial.epoch
+        outcome = outcome_of(history, number, epoch, value=value, failed=failed, metrics=metrics)
+        if not is_told(history, outcome):
+            self._log.record([outcome])
+
+    def enqueue(self, config: Mapping[str, Any]) -> int:
+        """Have a configuration tried next and return its trial's number; missing values are filled by defaults.
+
+        A configuration that was enqueued before is not enqueued again, so that a script can be run twice. Raises
+        ConfigError for a configuration that does not belong to the space.
+        """
+        complete = self._space.complete(config)
+        history = self._log.refresh()
+        for number in range(len(history)):
+            if history.decision(number).get("strategy") == "enqueued" and history.config(number) == complete:
+                return number
+        (event,) = self._log.decide(lambda history: [Enqueued(len(history), dict(complete))])
+        assert event.number is not None
+        return event.number
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def space(self) -> Space:
+        """The space that is searched."""
+        return self._space
+
+    @property
+    def path(self) -> Path | None:
+        """The study's folder; None if it lives in memory."""
+        return self._path
+
+    @property
+    def seed(self) -> int:
+        """The seed that all random choices follow from."""
+        return self._log.history.seed
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """Metric -> "maximize" or "minimize"."""
+        return {name: "maximize" if up else "minimize" for name, up in self._log.history.objectives.items()}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What was decided once and is kept: what `auto` chose, the first budget, the machine."""
+        return dict(self._log.refresh().settings)
+
+    @property
+    def history(self) -> History:
+        """Everything that is known, as strategies see it. Do not change it."""
+        return self._log.refresh()
+
+    @property
+    def trials(self) -> Trials:
+        """All trials, as they stand now."""
+        return Trials(self._log.refresh())
+
+    @property
+    def best(self) -> Best:
+        """The best trial of those that went furthest. Raises NoResult without one, StudyError with two objectives."""
+        history = self._log.refresh()
+        if len(history.objectives) > 1:
+            raise StudyError(f"a study of {len(history.objectives)} objectives has no single best; see study.front")
+        number = history.best()
+        if number is None:
+            raise NoResult(f"no trial has a result yet ({self.trials!r})")
+        return self.load(number)
+
+    @property
+    def front(self) -> list[Best]:
+        """The trials that no other trial beats in every objective, by number; empty without results."""
+        return [self.load(number) for number in self._log.refresh().front()]
+
+    def load(self, number: int) -> Best:
+        """A finished trial with what it left behind, as `best` gives the best one. Raises NoResult for any other."""
+        trial = self.trials[number]
+        if trial.state is not State.DONE:
+            raise NoResult(f"trial {trial.number} has no result: it is {trial.state}")
+        seeds = integer(self.seed, Purpose.TRIAL, trial.number), self.seed
+        task = self._target.task if self._target else None
+        return Best(trial, next(iter(self.objectives)), task=task, checkpoints=lambda: self._checkpoints, seeds=seeds)
+
+    def close(self) -> None:
+        """Give back all files and this process's name; trials that were asked and not told can be taken by others."""
+        self._log.storage.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        place = f" at {self._path}" if self._path else ""
+        goals = ", ".join(f"{direction} {name}" for name, direction in self.objectives.items())
+        return f"<study{place}: {goals}; {self.trials!r}>"
+
+    def _repr_html_(self) -> str:
+        winners = "".join(best._repr_html_() for best in self.front[:1])
+        return f"<div>{winners}{self.trials._repr_html_()}</div>"
+
+    # ------------------------------------------------------------------ inside
+
+    def _attach(self, path: Path | None, durability: Durability) -> None:
+        storage: Storage = arguments.storage_at(path, durability)
+        self._path, self._log = path, Log(storage, self._space)
+        self._checkpoint_store: Checkpoints | None = None
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        if self._checkpoint_store is None:
+            from cotune.study.search import checkpoints_at  # loads torch
+
+            self._checkpoint_store = checkpoints_at(self._path)
+        return self._checkpoint_store
+
+    def _planner(self, budget: Budget) -> Planner:
+        """Who decides, with what `auto` chose when it was first asked, once and for all."""
+        if budget.trials is not None:
+            self._log.settle("trials", budget.trials)
+        strategy = self._strategy
+        if strategy is None:
+            name, why = auto.choose_strategy(self._space, budget.trials)
+            chosen = self._log.settle("strategy", {"name": name, "why": why})
+            strategy = self._strategy = auto.strategy_named(chosen["name"])
+            assert strategy is not None
+        return Planner(StartsFirst(strategy), self._scheduler, budget)
+
+    def _asked(self, number: int) -> AskedTrial:
+        history = self._log.history
+        seed = integer(history.seed, Purpose.TRIAL, number)
+        return AskedTrial(number, history.config(number), seed, history.epoch(number))
+
+
+def _target(
+    objective: Task | Callable[[RunningTrial], Any] | None,
+    space: Space,
+    minimize: str | list[str] | None,
+    maximize: str | list[str] | None,
+    epochs: int | None,
+) -> Target | None:
+    if objective is None:
+        return None
+    from cotune.study.objectives import require_read, target_of  # loads torch
+
+    target = target_of(objective, minimize=minimize, maximize=maximize, epochs=epochs)
+    if target.task is not None:
+        require_read(target.task, space)
+    return target
