@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from builders import created, done, plane, started
 
+from builders import created, done, plane, started
 from cotune.records import Reported, Setting
 from cotune.storage import MemoryStorage, SqliteStorage, Storage
 

@@ -1,0 +1,80 @@
+"""Laws 2 and 4 for every scheduler. A new scheduler joins by one line in `SCHEDULERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from builders import done, history_of, plane, started
+from cotune.records import Enqueued, Event, History, Reached, Released, Resume, Start, Suggestion
+from cotune.schedulers import Plain, Scheduler
+from cotune.seeds import Purpose, generator
+
+SCHEDULERS: dict[str, Callable[[], Scheduler]] = {"none": Plain}
+
+CONFIG = {"x": 0.5, "n": 3}
+
+
+@pytest.fixture(params=SCHEDULERS)
+def make(request: pytest.FixtureRequest) -> Callable[[], Scheduler]:
+    return SCHEDULERS[request.param]
+
+
+def draw(number: int) -> object:
+    return generator(0, Purpose.CHOOSE, number)
+
+
+def suggesting(limit: int = 10**9) -> Callable[[int], list[Suggestion]]:
+    space, given = plane(), 0
+
+    def suggest(n: int) -> list[Suggestion]:
+        nonlocal given
+        n = min(n, limit - given)
+        given += n
+        return [Suggestion(space.sample(draw(i)), {"strategy": "test"}) for i in range(n)]
+
+    return suggest
+
+
+def history(events: list[Event], steps: int | None = 9) -> History:
+    return history_of(plane(), events, steps=steps)
+
+
+def test_no_more_trials_are_given_out_than_there_are_slots(make: Callable[[], Scheduler]) -> None:
+    for slots in (1, 2, 5):
+        actions = make().plan(history([]), slots, suggesting(), draw)
+        assert sum(isinstance(action, Start | Resume) for action in actions) == slots
+
+
+def test_the_same_history_gives_the_same_plan(make: Callable[[], Scheduler]) -> None:
+    events = [started(0, CONFIG, until=1), Reached(0, 1, 1), started(1, CONFIG), done(1, 1.0)]
+    assert make().plan(history(events), 3, suggesting(), draw) == make().plan(history(events), 3, suggesting(), draw)
+
+
+def test_a_waiting_trial_goes_before_a_new_one(make: Callable[[], Scheduler]) -> None:
+    actions = make().plan(history([Enqueued(0, CONFIG), started(1, CONFIG), Released(1, 1)]), 2, suggesting(), draw)
+    assert [action.number for action in actions if isinstance(action, Resume)] == [0, 1]
+
+
+def test_a_trial_is_resumed_once_and_never_while_it_runs(make: Callable[[], Scheduler]) -> None:
+    events = [started(0, CONFIG, until=1), started(1, CONFIG, until=1), Reached(1, 1, 1)]
+    numbers = [a.number for a in make().plan(history(events), 5, suggesting(), draw) if isinstance(a, Resume)]
+    assert len(numbers) == len(set(numbers)) and 0 not in numbers
+
+
+def test_a_milestone_lies_ahead_and_within_the_last_step(make: Callable[[], Scheduler]) -> None:
+    events = [started(0, CONFIG, until=1), Reached(0, 1, 1)]
+    for action in make().plan(history(events), 5, suggesting(), draw):
+        if isinstance(action, Resume):
+            assert 1 < action.until <= 9
+        if isinstance(action, Start):
+            assert 1 <= action.until <= 9
+
+
+def test_an_unknown_last_step_means_that_the_trial_runs_in_full(make: Callable[[], Scheduler]) -> None:
+    assert [a.until for a in make().plan(history([], steps=None), 1, suggesting(), draw)] == [None]
+
+
+def test_an_exhausted_strategy_leaves_slots_free(make: Callable[[], Scheduler]) -> None:
+    assert len(make().plan(history([]), 5, suggesting(limit=2), draw)) == 2

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from builders import done, history_of, started
+from cotune.records import History, Setting
+from cotune.seeds import Purpose, generator
+from cotune.space import Categorical, Float, Int, Space
+from cotune.strategies import Grid, Random, StartsFirst
+from cotune.strategies.sobol import Sobol
+
+
+def draw(number: int) -> np.random.Generator:
+    return generator(0, Purpose.CHOOSE, number)
+
+
+def test_the_grid_is_every_combination_once() -> None:
+    space = Space(a=Categorical(["p", "q"]), b=Int(1, 3))
+    suggestions = Grid().suggest(history_of(space, []), 100, draw)
+    assert len(suggestions) == 6 == len({tuple(s.config.values()) for s in suggestions})
+
+
+def test_the_grid_ends_when_everything_was_tried() -> None:
+    space = Space(a=Categorical(["p", "q"]))
+    history = history_of(space, [started(0, {"a": "p"}), started(1, {"a": "q"})])
+    assert Grid().suggest(history, 1, draw) == []
+
+
+def test_the_grid_leaves_out_what_somebody_else_tried() -> None:
+    space = Space(a=Categorical(["p", "q", "r"]))
+    rest = Grid().suggest(history_of(space, [started(0, {"a": "q"})]), 9, draw)
+    assert {s.config["a"] for s in rest} == {"p", "r"}
+
+
+def test_a_continuous_parameter_gets_as_many_levels_as_the_first_budget_allows() -> None:
+    space = Space(x=Float(0.0, 1.0), a=Categorical(["p", "q"]))
+    history = history_of(space, [Setting("trials", 10)])
+    levels = sorted({s.config["x"] for s in Grid().suggest(history, 100, draw)})
+    assert levels == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_part_of_the_grid_is_spread_over_the_whole() -> None:
+    space = Space(x=Int(0, 15), y=Int(0, 15))
+    first = [s.config for s in Grid().suggest(history_of(space, []), 32, draw)]
+    assert len({c["x"] for c in first}) > 8 and len({c["y"] for c in first}) > 8
+
+
+def test_random_draws_each_trial_from_its_own_generator() -> None:
+    space = Space(x=Float(0.0, 1.0))
+    fifth = Random().suggest(history_of(space, [started(i, {"x": 0.5}) for i in range(4)]), 1, draw)
+    assert fifth[0].config == space.sample(draw(4))
+
+
+def test_sobol_points_fill_the_square_more_evenly_than_random_ones() -> None:
+    space = Space(x=Float(0.0, 1.0), y=Float(0.0, 1.0))
+    for strategy, fewest in ((Sobol(), 64), (Random(), 0)):
+        points = np.array([list(s.config.values()) for s in strategy.suggest(history_of(space, []), 64, draw)])
+        cells = {(int(8 * x), int(8 * y)) for x, y in points}
+        assert len(cells) >= fewest
+    assert len(cells) < 64  # random left holes
+
+
+def test_sobol_goes_on_where_the_trials_end() -> None:
+    space = Space(x=Float(0.0, 1.0))
+    whole = [s.config["x"] for s in Sobol().suggest(history_of(space, []), 8, draw)]
+    history = history_of(space, [started(i, {"x": x}) for i, x in enumerate(whole[:5])])
+    assert [s.config["x"] for s in Sobol().suggest(history, 3, draw)] == whole[5:]
+
+
+def test_two_seeds_scramble_differently() -> None:
+    space = Space(x=Float(0.0, 1.0))
+    points = [Sobol().suggest(history_of(space, [], seed=seed), 4, draw) for seed in (0, 1)]
+    assert points[0][0].config != points[1][0].config
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_starting_points_come_first_whatever_is_asked_at_once(n: int) -> None:
+    space = Space(x=Float(0.0, 1.0, default=0.75), start=[{"x": 0.1}, {"x": 0.2}])
+    history: History = history_of(space, [])
+    tried: list[float] = []
+    while len(tried) < 4:
+        for suggestion in StartsFirst(Random()).suggest(history, n, draw):
+            number = len(history)
+            history.extend([_as_started(number, suggestion), done(number, 1.0)])
+            tried.append(suggestion.config["x"])
+    assert tried[:3] == [0.1, 0.2, 0.75] and tried[3] == space.sample(draw(3))["x"]
+
+
+def _as_started(number: int, suggestion: object) -> object:
+    from cotune.records import Started
+
+    return Started(number, dict(suggestion.config), "w", None, dict(suggestion.decision), 0)
