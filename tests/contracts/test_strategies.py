@@ -105,14 +105,13 @@ def test_a_history_cut_off_and_folded_again_gives_the_same_next_suggestion(
     events: list[Event] = []
     for number in range(8):
         suggestions = strategy.suggest(history, 1, draw_with(0))
-        again = history_of(
-            space, told(space, [Suggestion(history.config(i), {}) for i in range(number)], lambda i: done(i, 1.0))
-        )
-        if make is not STRATEGIES["starts"]:  # whether a start was used stands in the decision records
-            assert plain(make().suggest(again, 1, draw_with(0))) == plain(suggestions)
+        again = history_of(space, events)
+        assert plain(make().suggest(again, 1, draw_with(0))) == plain(suggestions)
         if not suggestions:
             break
-        history.extend([started(number, dict(suggestions[0].config)), done(number, 1.0)])
+        config, decision = dict(suggestions[0].config), dict(suggestions[0].decision)
+        events += [Started(number, config, "w", None, decision, 0), _good(number)]
+        history.extend(events[-2:])
 
 
 def test_failed_and_pending_trials_are_no_obstacle(make: Callable[[], Strategy], space: Space) -> None:
