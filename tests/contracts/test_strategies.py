@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from builders import done, history_of, started
-from cotune.records import Event, Failed, History, Suggestion
+from cotune.records import Event, Failed, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
@@ -55,9 +55,11 @@ def space(request: pytest.FixtureRequest) -> Space:
     return SPACES[request.param]()
 
 
-def grown(
-    make: Callable[[], Strategy], space: Space, n: int, result: Callable[[int], Event] = lambda i: done(i, float(i))
-) -> History:
+def _good(number: int) -> Event:
+    return done(number, float(number))
+
+
+def grown(make: Callable[[], Strategy], space: Space, n: int, result: Callable[[int], Event] = _good) -> History:
     """A history whose first n trials the strategy itself proposed, one by one."""
     history = history_of(space, [])
     for number in range(n):
