@@ -1,0 +1,98 @@
+"""Runs in Optuna's own environment: one question, its arguments as JSON, the answer as JSON on the last line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from multiprocessing import get_context
+
+import optuna
+
+optuna.logging.set_verbosity(logging.ERROR)
+
+
+def suggest(trial):
+    return [trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(10)]
+
+
+def version():
+    return optuna.__version__
+
+
+def ask_tell(path, trials):
+    """CPU seconds per trial: ask, suggest ten parameters, tell, on SQLite."""
+    study = optuna.create_study(storage=f"sqlite:///{path}", sampler=optuna.samplers.RandomSampler(seed=0))
+    begun = time.process_time()
+    for _ in range(trials):
+        trial = study.ask()
+        study.tell(trial, sum(suggest(trial)))
+    return (time.process_time() - begun) / trials
+
+
+def fill(path, trials):
+    """A study of that many trials, ten parameters and five reports each; CPU seconds to open it and read its trials."""
+    study = optuna.create_study(
+        storage=f"sqlite:///{path}", study_name="s", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    distributions = {f"x{i}": optuna.distributions.FloatDistribution(0.0, 1.0) for i in range(10)}
+    for n in range(trials):
+        params = {name: (n % 97) / 97 for name in distributions}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=distributions,
+                value=float(n),
+                intermediate_values={s: float(s) for s in range(5)},
+            )
+        )
+
+
+def open_study(path):
+    begun = time.process_time()
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{path}")
+    n = len(study.get_trials(deepcopy=False))
+    _ = study.best_value
+    return {"seconds": time.process_time() - begun, "trials": n}
+
+
+def _work(path, seconds, sleep_s, ready, go, results):
+    optuna.logging.set_verbosity(logging.ERROR)
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{path}", sampler=optuna.samplers.RandomSampler())
+    done = errors = 0
+    ready.release()
+    go.wait()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            trial = study.ask()
+            value = sum(suggest(trial))
+            time.sleep(sleep_s)
+            study.tell(trial, value)
+            done += 1
+        except Exception:
+            errors += 1
+    results.put((done, errors))
+
+
+def throughput(path, processes, seconds, sleep_s):
+    """Trials and errors of many processes on one SQLite study."""
+    optuna.create_study(study_name="s", storage=f"sqlite:///{path}")
+    context = get_context("spawn")
+    ready, go, results = context.Semaphore(0), context.Event(), context.Queue()
+    arguments = (path, seconds, sleep_s, ready, go, results)
+    workers = [context.Process(target=_work, args=arguments) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    for _ in workers:
+        ready.acquire()
+    go.set()
+    counts = [results.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    return {"trials": sum(done for done, _ in counts), "errors": sum(errors for _, errors in counts)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](**json.loads(sys.argv[2]))))

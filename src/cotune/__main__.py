@@ -1,0 +1,5 @@
+"""`python -m cotune` is the command line."""
+
+from cotune.cli.main import main
+
+main()
