@@ -9,7 +9,7 @@ import pytest
 
 from builders import created, done, plane, started
 from cotune.records import Reported, Setting
-from cotune.storage import MemoryStorage, SqliteStorage, Storage
+from cotune.storage import CHUNK, MemoryStorage, SqliteStorage, Storage
 
 Pair = tuple[Storage, Storage]
 """Two workers on one log."""
@@ -53,6 +53,14 @@ def test_what_one_worker_appends_the_other_reads_in_order(pair: Pair) -> None:
     assert one.append(events[1:], 1)
     assert other.read(0) == events
     assert other.read(2) == events[2:]
+
+
+def test_a_long_log_is_read_in_pieces(pair: Pair) -> None:
+    one, other = pair
+    one.append([CREATED, *(Setting(f"s{i}", i) for i in range(2 * CHUNK))], 0)
+    pieces = [other.read(0), other.read(CHUNK), other.read(2 * CHUNK), other.read(2 * CHUNK + 1)]
+    assert [len(piece) for piece in pieces] == [CHUNK, CHUNK, 1, 0]
+    assert sum(pieces, []) == [CREATED, *(Setting(f"s{i}", i) for i in range(2 * CHUNK))]
 
 
 def test_floats_come_back_to_the_last_bit(pair: Pair) -> None:

@@ -140,7 +140,7 @@ def test_a_paused_trial_can_go_on_or_be_stopped() -> None:
 def test_the_history_can_be_rebuilt_from_the_stored_text() -> None:
     events = [created(plane()), started(0, A), done(0, 1.0)]
     again = History()
-    again.extend(from_json(to_json(event)) for event in events)
+    again.extend(from_json([to_json(event) for event in events]))
     assert again.trial(0) == history_of(plane(), events[1:]).trial(0)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Protocol
 
@@ -229,15 +230,18 @@ def to_json(event: Event) -> str:
     return json.dumps({"kind": event.kind, **content}, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
-def from_json(text: str) -> Event:
-    """The event that `to_json` wrote."""
-    content = json.loads(text)
-    event = _BY_KIND[content.pop("kind")]
+def from_json(lines: Sequence[str]) -> list[Event]:
+    """The events that `to_json` wrote, one a line."""
+    # one parse for all lines: the parser then shares the names of the fields between them
+    return [_event(content) for content in json.loads(f"[{','.join(lines)}]")]
+
+
+def _event(content: dict[str, Any]) -> Event:
     if "metrics" in content:
         content["metrics"] = {name: _unspell(value) for name, value in content["metrics"].items()}
-    if content.get("parent"):
+    if "parent" in content and content["parent"] is not None:
         content["parent"] = tuple(content["parent"])
-    return event(**content)
+    return _BY_KIND[content.pop("kind")](**content)
 
 
 def _spell(value: Any) -> Any:
@@ -248,5 +252,5 @@ def _spell(value: Any) -> Any:
 
 def _unspell(value: Any) -> Any:
     if isinstance(value, list):
-        return [_NOT_FINITE[v] if isinstance(v, str) else v for v in value]
+        return [_NOT_FINITE[v] if isinstance(v, str) else v for v in value] if str in map(type, value) else value
     return _NOT_FINITE[value] if isinstance(value, str) else value

@@ -305,14 +305,15 @@ class History:
         if row.steps is None:
             row.steps = array("q")
         known = len(row.steps)
-        row.steps.extend(event.steps)
+        row.steps.fromlist(event.steps)
         for name, values in event.metrics.items():
             column = row.curve.get(name)
             if column is None:
                 column = row.curve[name] = array("d", [np.nan] * known)
-            column.extend(values)
+            column.fromlist(values)
         for column in row.curve.values():
-            column.extend([np.nan] * (len(row.steps) - len(column)))
+            if len(column) < len(row.steps):
+                column.fromlist([np.nan] * (len(row.steps) - len(column)))
 
     def _merge_points(self, row: _Row, event: e.Reported) -> None:
         """Steps that a later lease trained again: its values count."""

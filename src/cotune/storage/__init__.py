@@ -2,6 +2,6 @@
 
 from cotune.storage.memory import MemoryStorage
 from cotune.storage.sqlite import Durability, SqliteStorage
-from cotune.storage.storage import Storage
+from cotune.storage.storage import CHUNK, Storage
 
-__all__ = ["Durability", "MemoryStorage", "SqliteStorage", "Storage"]
+__all__ = ["CHUNK", "Durability", "MemoryStorage", "SqliteStorage", "Storage"]

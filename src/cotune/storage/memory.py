@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from cotune.records import Event
-from cotune.storage.storage import conflict
+from cotune.storage.storage import CHUNK, conflict
 
 _names = itertools.count()
 
@@ -39,7 +39,7 @@ class MemoryStorage:
 
     def read(self, after: int) -> list[Event]:
         with self._lock:
-            return self._events[after:]
+            return self._events[after : after + CHUNK]
 
     def append(self, events: Sequence[Event], after: int) -> bool:
         with self._lock:

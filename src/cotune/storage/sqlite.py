@@ -15,12 +15,14 @@ from typing import Literal
 from cotune.errors import FormatError, StorageError
 from cotune.records import FORMAT, Event, from_json, to_json
 from cotune.storage.locks import FileLock, WorkerLock, living
+from cotune.storage.storage import CHUNK
 
 _APPLICATION_ID = 0x636F7475  # "cotu"
 _SCHEMA = (
     "create table if not exists event ("
     "position integer primary key, number integer, is_decision integer not null, body text not null) strict"
 )
+_READ = "select body from event where position > ? order by position limit ?"
 _BUSY_S = 60.0
 _NETWORK_FILESYSTEMS = frozenset(
     [
@@ -63,8 +65,8 @@ class SqliteStorage:
         if self._database is None and not (self.folder / "study.db").exists():
             return []
         with self._explained():
-            rows = self._open().execute("select body from event where position > ? order by position", (after,))
-            return [from_json(body) for (body,) in rows]
+            rows = self._open().execute(_READ, (after, CHUNK))
+            return from_json([body for (body,) in rows])
 
     def append(self, events: Sequence[Event], after: int) -> bool:
         rows = [(event.number, event.is_decision, to_json(event)) for event in events]

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from cotune.records import Event
 
+CHUNK = 1_000
+"""How many events are read at once: more would be garbage for the collector to walk while a long log is folded."""
+
 
 class Storage(Protocol):
     """An append-only log of events, shared by any number of workers.
@@ -21,7 +24,7 @@ class Storage(Protocol):
         """The name under which this process holds leases; from the first use on it counts as alive."""
 
     def read(self, after: int) -> list[Event]:
-        """The events behind position `after`, in the order of the log. The first event has position 1."""
+        """The next events behind position `after`: `CHUNK` of them, fewer at the end. Positions begin at 1."""
 
     def append(self, events: Sequence[Event], after: int) -> bool:
         """Write the events in one piece, durably, and return True.

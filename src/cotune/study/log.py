@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from cotune.errors import LeaseLost, StudyError
 from cotune.records import ATTEMPTS, Created, Event, Failed, History, JsonValue, Reclaimed, Setting, State
 from cotune.space import Space
-from cotune.storage import Storage
+from cotune.storage import CHUNK, Storage
 
 Choose = Callable[[History], list[Event]]
 """Decides from what is known: the events to append, none if there is nothing to do."""
@@ -31,7 +31,11 @@ class Log:
     def refresh(self) -> History:
         """Fold what is new."""
         with self._lock:
-            self.history.extend(self.storage.read(self.history.position))
+            events = self.storage.read(self.history.position)
+            self.history.extend(events)
+            while len(events) == CHUNK:
+                events = self.storage.read(self.history.position)
+                self.history.extend(events)
             return self.history
 
     def create(self, created: Created) -> None:
