@@ -148,6 +148,19 @@ def test_ints_beyond_the_reach_of_one_float_are_all_sampled(log):
     assert all(space.check({"n": value}).n == value for value in values)
 
 
+@pytest.mark.parametrize("low", [1, 2**20, 2**46, 2**60])
+def test_a_narrow_logarithmic_range_reaches_each_of_its_ints(low):
+    space = Space(n=Int(low, low + 3, log=True))
+    random = np.random.default_rng(0)
+    assert {space.sample(random).n for _ in range(100)} == set(range(low, low + 4))
+
+
+def test_high_logarithmic_ints_leave_no_gaps():
+    space = Space(n=Int(2**55, 2**55 + 2**27, log=True))
+    random = np.random.default_rng(0)
+    assert len({space.sample(random).n % 64 for _ in range(2_000)}) == 64
+
+
 def test_a_model_that_changes_its_list_does_not_change_the_space():
     space = Space(layers=[[64, 64], [128]])
     space.decode([0.0]).layers.append(1)

@@ -117,8 +117,11 @@ def never(c):
 
 
 def test_a_rule_that_rejects_nearly_everything_warns_and_one_that_rejects_all_is_refused():
-    with pytest.warns(UserWarning, match=r"reject 9\d\.\d% of all configurations, most of them the rule rarely"):
+    with pytest.warns(
+        UserWarning, match=r"reject 9\d\.\d% of all configurations, most of them the rule rarely"
+    ) as caught:
         assert Space(a=(0, 9_999), require=rarely).sample(np.random.default_rng(0)).a < 300
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Space(a=(0, 999), require=rarely)

@@ -27,7 +27,7 @@ def directions(minimize: str | list[str] | None, maximize: str | list[str] | Non
 
 
 def _names(argument: str, value: str | list[str] | None) -> list[str]:
-    names = [] if value is None else [value] if isinstance(value, str) else list(value)
+    names: list[str] = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
     for name in names:
         if not isinstance(name, str) or not name:
             raise StudyError(f"Study({argument}=...) takes the name of a metric or a list of names, got {name!r}")

@@ -1,0 +1,153 @@
+"""Programs that the kill tests run in processes of their own: `python programs.py NAME ARGUMENTS...`."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cotune as ct
+from cotune.storage import SqliteStorage
+
+TRIALS, EPOCHS = 10, 3
+
+
+def task_study(strategy: str, path: str | None) -> ct.Study:
+    """A small network on digits, with dropout and momentum so that every state matters."""
+    from torch import nn
+
+    task = ct.Task(
+        model=lambda c: nn.Sequential(nn.Linear(64, c.hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(c.hidden, 10)),
+        data=ct.data.digits(),
+        loss=nn.CrossEntropyLoss(),
+        metrics=["accuracy", "f1"],
+        epochs=EPOCHS,
+        test=0.2,
+    )
+    space = ct.Space(
+        optimizer=["sgd", "adam", "rmsprop"],
+        learning_rate=ct.Float(1e-4, 1e-1, log=True),
+        momentum=ct.Float(0.0, 0.99, when={"optimizer": "sgd"}),
+        batch_size=[128, 256],
+        hidden=ct.Int(8, 32),
+    )
+    return ct.Study(task, space, path=path, strategy=strategy, seed=5, executor=ct.Inline(checkpoint_s=0.0))
+
+
+def loop_study(strategy: str, path: str | None) -> ct.Study:
+    """A user's own loop that draws from all three global generators."""
+    import numpy as np
+    import torch
+
+    def train(trial: object) -> None:
+        net = torch.nn.Linear(4, 1)
+        optimizer = torch.optim.Adam(net.parameters(), lr=trial.config.lr)
+        trial.track(model=net, optimizer=optimizer)
+        for _ in trial.epochs():
+            loss = torch.zeros(())
+            for _ in range(20):
+                x = torch.randn(32, 4) + np.random.rand() + random.random()  # noqa: NPY002 - what users do
+                loss = (net(x) - x.sum(1, keepdim=True)).square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                time.sleep(0.001)
+            trial.report(loss=loss.item(), bias=net.bias.item())
+
+    space = {"lr": ct.Float(1e-3, 1.0, log=True)}
+    return ct.Study(
+        train, space, path=path, strategy=strategy, seed=5, minimize="loss", epochs=EPOCHS,
+        executor=ct.Inline(checkpoint_s=0.0),
+    )  # fmt: skip
+
+
+STUDIES = {"task": task_study, "loop": loop_study}
+
+
+def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None:
+    """Run the study in a forked child, kill it at random moments, and run it again until it ends by itself.
+
+    A kill comes after the child has made some progress that counts, so that no trial dies three times on one spot.
+    """
+    import torch
+
+    import cotune.study.search  # noqa: F401 - loaded once, here, instead of in every child
+
+    torch.set_num_threads(1)
+    chance, kills = random.Random(int(seed)), 0
+    while True:
+        before = _progress(path)
+        child = os.fork()
+        if child == 0:
+            STUDIES[kind](strategy, path).optimize(trials=TRIALS, progress=False)
+            os._exit(0)
+        while kills < int(n_kills) and _progress(path) == before and os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.002)
+        if kills == int(n_kills):
+            _, status = os.waitpid(child, 0)
+            sys.exit(os.waitstatus_to_exitcode(status))
+        time.sleep(chance.random() * 0.08)
+        try:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        except (ProcessLookupError, ChildProcessError):
+            sys.exit(f"the study ended by itself after {kills} kills; make it longer")
+        kills += 1
+
+
+def _progress(path: str) -> int:
+    """Number of checkpoints and outcomes in the log."""
+    storage, position, n = SqliteStorage(Path(path)), 0, 0
+    while events := storage.read(position):
+        position += len(events)
+        n += sum(event.kind in ("checkpointed", "finished") for event in events)
+    storage.close()
+    return n
+
+
+def worker(path: str, trials: str, receipts: str) -> None:
+    """Ask, take 50 ms, tell, and write down what was acknowledged."""
+    study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="value", path=path, strategy="random")
+    with Path(receipts).open("a", encoding="utf-8") as file:
+        while len(study.trials) < int(trials) or study.history.waiting:
+            trial = study.ask()
+            time.sleep(0.05)
+            study.tell(trial, trial.config.x)
+            os.write(file.fileno(), f"{trial.number} {trial.config.x.hex()}\n".encode())
+
+
+def killed_workers(path: str, receipts: str, n_workers: str, n_kills: str) -> None:
+    """Keep workers going and kill one of them every now and then; the survivor of the last kill ends the study."""
+    import cotune.study.study  # noqa: F401 - loaded once
+
+    chance = random.Random(1)
+
+    def begin() -> int:
+        child = os.fork()
+        if child == 0:
+            worker(path, "100000", f"{receipts}-{os.getpid()}")
+        return child
+
+    children = [begin() for _ in range(int(n_workers))]
+    for _ in range(int(n_kills)):
+        time.sleep(chance.uniform(0.02, 0.25))
+        index = chance.randrange(len(children))
+        os.kill(children[index], signal.SIGKILL)
+        os.waitpid(children[index], 0)
+        children[index] = begin()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="value", path=path, strategy="random")
+    done = study.ask()
+    study.tell(done, done.config.x)
+    while study.history.running or study.history.waiting:
+        trial = study.ask()
+        study.tell(trial, trial.config.x)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
