@@ -99,7 +99,8 @@ def main(rounds: int = 3) -> None:
     results.write("throughput", [{
         "processes": PROCESSES, "sleep_ms": 1e3 * SLEEP_S, "cotune_per_s": mine, "errors": errors,
         "bare_sqlite_per_s": floor, "share_of_bare": mine / floor, "bar_share": 0.8,
-        "rival": f"optuna {rivals.ask('optuna', 'version')}", "optuna_per_s": rival, "ratio": mine / rival, "bar_ratio": 10,
+        "rival": f"optuna {rivals.ask('optuna', 'version')}", "optuna_per_s": rival,
+        "ratio": mine / rival, "bar_ratio": 10,
     }])  # fmt: skip
 
 
