@@ -46,8 +46,7 @@ class Whole:
 
     def decode(self, unit: float, rest: float) -> int:
         """The value whose cell holds `unit`, moved by `rest`."""
-        value = self.low + _cell(unit, self.count) * self.step + int(rest)
-        return min(max(value, self.low), self.high)
+        return self.low + _cell(unit, self.count) * self.step + int(rest)
 
     def draw(self, unit: float, below: float) -> int:
         """The value whose cell holds unit + below / 2**53, computed with whole numbers: a float has too few bits."""
@@ -66,7 +65,11 @@ class Whole:
         """The smallest value >= bound."""
         if bound > self.high:
             return None
-        return self.low + max(0, -((self.low - math.ceil(bound)) // self.step)) * self.step if bound > self.low else self.low
+        return (
+            self.low + max(0, -((self.low - math.ceil(bound)) // self.step)) * self.step
+            if bound > self.low
+            else self.low
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class LogWhole:
 
     @property
     def is_wide(self) -> bool:
-        """Whether neighbouring multiples of 2**-53 may decode to ints with others between them."""
+        """Whether there are ints that no position decodes to."""
         return self.high > 2**45
 
     def legal(self, value: Any) -> int:
@@ -101,20 +104,23 @@ class LogWhole:
 
     def encode(self, value: int) -> tuple[float, float]:
         """(unit, rest); the rest is 0 unless the value is above about 2**45."""
-        unit = (math.log(value) - self._first) / ((self._last - self._first) or 1.0)
+        unit = (math.log(value) - self._first) / (self._last - self._first)
         unit = min(max(unit, 0.0), 1.0)
         return unit, float(value - self.decode(unit, 0.0))
 
     def decode(self, unit: float, rest: float) -> int:
         """The value whose cell holds `unit`, moved by `rest`."""
-        value = round(math.exp(self._first * (1.0 - unit) + self._last * unit)) + int(rest)
-        return min(max(value, self.low), self.high)
+        value = round(math.exp(self._first * (1.0 - unit) + self._last * unit))
+        return min(max(value, self.low), self.high) + int(rest)
 
     def draw(self, unit: float, below: float) -> int:
-        """The value at `unit`, or one of those before the next multiple of 2**-53, which no position decodes to."""
+        """The value at `unit`, moved within the error of its logarithm: by less than value / 2**46.
+
+        A logarithm up to 44 has an error of 2**-48 and positions are up to 44 / 2**53 apart, so from about 2**45 on
+        there are ints that no position decodes to.
+        """
         here = self.decode(unit, 0.0)
-        gap = self.decode(min(unit + 2.0**-53, 1.0), 0.0) - here
-        return here + int(below * (gap + 1)) if gap > 1 else here
+        return min(max(here + round((2.0 * below - 1.0) * here * 2.0**-46), self.low), self.high)
 
     def levels(self, n: int) -> list[int]:
         """At most n values, both ends included; rounding may merge neighbours."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -134,10 +134,17 @@ def parsed(value: Any, scale: Scale) -> Condition:
     return OneOf((value,)).on(scale)
 
 
+_KINDS: dict[str, Callable[[Any], Condition]] = {
+    "one_of": lambda values: OneOf(tuple(values)),
+    "at_least": AtLeast,
+    "at_most": AtMost,
+}
+
+
 def from_json(content: Mapping[str, Any]) -> Condition:
     """The condition that `to_json` described."""
     ((kind, value),) = content.items()
-    return {"one_of": lambda v: OneOf(tuple(v)), "at_least": AtLeast, "at_most": AtMost}[kind](value)
+    return _KINDS[kind](value)
 
 
 def resolved(name: str, when: Mapping[str, Any], scales: Mapping[str, Scale]) -> dict[str, Condition]:
@@ -166,9 +173,7 @@ def parents_first(parents: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def activating(
-    name: str, when: Mapping[str, Mapping[str, Condition]], scales: Mapping[str, Scale]
-) -> dict[str, Any]:
+def activating(name: str, when: Mapping[str, Mapping[str, Condition]], scales: Mapping[str, Scale]) -> dict[str, Any]:
     """Values of all ancestors with which `name` is active; SpaceError if there are none.
 
     A parameter is active when all conditions of its own and of its ancestors hold, a plain conjunction. So each

@@ -56,5 +56,5 @@ def _suggestion(value: Any) -> str:
     if isinstance(value, type) and issubclass(value, Float | Int | Categorical):
         return f"Call it, e.g. {value.__name__}(...)."
     if isinstance(value, set | frozenset | np.ndarray):
-        return f"Use a list: {sorted(map(str, value)) if isinstance(value, set | frozenset) else value.tolist()!r}."
+        return f"Use a list: {sorted(value, key=repr) if isinstance(value, set | frozenset) else value.tolist()!r}."
     return "Use e.g. (1e-4, 1e-1), (16, 256), ['a', 'b'], or ct.Float, ct.Int, ct.Categorical."

@@ -11,7 +11,14 @@ from cotune.errors import SpaceError
 from cotune.space.cells import Choices, LogWhole, Steps, Whole, decimal
 from cotune.space.encoding import Linear, Logarithmic, Scale
 from cotune.space.validation import (
-    check_distinct, check_flag, check_range, check_resolution, check_step, checked_when, converted, label,
+    check_distinct,
+    check_flag,
+    check_range,
+    check_resolution,
+    check_step,
+    checked_when,
+    converted,
+    label,
 )
 from cotune.space.values import choice, real, whole
 
@@ -204,7 +211,8 @@ class Int:
 
     def scale(self) -> Scale:
         """Its values along [0, 1]."""
-        return LogWhole(self.low, self.high) if self.log else Whole(self.low, self.high, self.step or 1)
+        is_curved = self.log and self.high - self.low > self.low >> 30  # else the logarithm is a line, and too coarse
+        return LogWhole(self.low, self.high) if is_curved else Whole(self.low, self.high, self.step or 1)
 
     def levels(self, n: int) -> list[int]:
         """At most n values, evenly spaced (in the logarithm if `log`), ends included."""

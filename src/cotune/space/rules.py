@@ -63,7 +63,7 @@ def probe(rules: tuple[Rule, ...], broken_by: Iterator[Rule | None]) -> None:
             f"the rules reject {rate:.1%} of all configurations, most of them {title(_worst(verdicts))}. "
             "Sampling will be slow: narrow the ranges instead, or use conditions (when=).",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

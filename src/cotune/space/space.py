@@ -30,6 +30,7 @@ class Space:
     start: configurations to try first; what they leave out is filled with defaults or middles.
     require: a function of a Config, or several, that say whether a configuration may be tried.
 
+    >>> from cotune.space import Float
     >>> space = Space(
     ...     optimizer=["sgd", "adam"],
     ...     learning_rate=Float(1e-4, 1e-1, log=True),
@@ -182,7 +183,9 @@ class Space:
         every = ((values, self._tree.absent(values)) for values in points(levels, self._tree.gates))
         found = [Config(*point) for point in every if broken(self._rules, *point) is None]
         if not found:
-            raise SpaceError(f"the rules allow none of the grid's {n_points:,} points. Relax them, or raise the budget.")
+            raise SpaceError(
+                f"the rules allow none of the grid's {n_points:,} points. Relax them, or raise the budget."
+            )
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -205,7 +208,9 @@ class Space:
         return hash(self.names)
 
     def __repr__(self) -> str:
-        return f"Space({{{', '.join(f'{name!r}: {parameter!r}' for name, parameter in self._tree.parameters.items())}}})"
+        return (
+            f"Space({{{', '.join(f'{name!r}: {parameter!r}' for name, parameter in self._tree.parameters.items())}}})"
+        )
 
     def _checked(self, values: Mapping[str, Any], *, fill: bool) -> Point:
         if not isinstance(values, Mapping):
