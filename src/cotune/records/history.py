@@ -6,46 +6,19 @@ they get. Inside, every objective is a loss to minimise: a maximised metric has 
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cotune.config import Config
 from cotune.errors import FormatError
 from cotune.records import events as e
+from cotune.records.columns import Columns, Floats, is_dominated
 from cotune.records.events import Event, JsonValue
-from cotune.records.trial import TRANSITIONS, Checkpoint, Failure, State, Trial
+from cotune.records.row import Row
+from cotune.records.trial import Checkpoint, Failure, State, Trial
 from cotune.space import Space
 
-Floats = NDArray[np.float64]
 _ABSENT: Any = object()  # stands in a row for the value of an inactive parameter
-
-
-class _Row:
-    """The facts of one trial, as the fold keeps them."""
-
-    __slots__ = (
-        "attempts", "checkpoint", "curve", "decision", "epoch", "failure", "metrics", "parent", "paid", "pausable",
-        "seconds", "state", "step", "steps", "task", "until", "values", "worker",
-    )  # fmt: skip
-
-    def __init__(self, values: tuple[Any, ...], task: int) -> None:
-        self.values, self.task = values, task
-        self.state: State | None = None
-        self.worker, self.epoch, self.attempts = "", 0, 0
-        self.until: int | None = None
-        self.step, self.paid, self.seconds, self.pausable = 0, 0, 0.0, True
-        self.decision: Mapping[str, JsonValue] = {}
-        self.parent: tuple[int, int] | None = None
-        self.checkpoint: Checkpoint | None = None
-        self.failure: Failure | None = None
-        self.metrics: dict[str, float] = {}
-        self.steps: array[int] | None = None
-        self.curve: dict[str, array[float]] = {}
 
 
 class History:
@@ -73,8 +46,8 @@ class History:
         self.created_steps: int | None = None
         self._given_space = space
         self._description: dict[str, JsonValue] = {}
-        self._rows: list[_Row] = []
-        self._columns = _Columns()
+        self._rows: list[Row] = []
+        self._columns = Columns()
 
     # ------------------------------------------------------------------ reading
 
@@ -106,7 +79,7 @@ class History:
     @property
     def y(self) -> Floats:
         """(n, m) losses of done trials, NaN for every other trial. Do not write."""
-        return self._columns.y(len(self), len(self.objectives))
+        return self._columns.y(len(self))
 
     def state(self, number: int) -> State:
         """Where trial `number` stands."""
@@ -195,7 +168,7 @@ class History:
         """Contenders that no other contender beats in every objective, by number."""
         numbers = self.contenders()
         losses = self.y[numbers]
-        return [number for number, loss in zip(numbers, losses, strict=True) if not _is_dominated(loss, losses)]
+        return [number for number, loss in zip(numbers, losses, strict=True) if not is_dominated(loss, losses)]
 
     # ------------------------------------------------------------------ folding
 
@@ -218,9 +191,8 @@ class History:
                 if self._given_space is None:
                     self._given_space = Space.from_json(event.space)
                 self._description = event.space
-                self.seed, self.tasks = event.seed, event.tasks
+                self.seed, self.tasks, self.objectives = event.seed, event.tasks, event.objectives
                 self.steps = self.created_steps = event.steps
-                self.objectives = event.objectives
                 self._columns.signs = [-1.0 if maximise else 1.0 for maximise in event.objectives.values()]
             case e.Setting():
                 self.settings[event.name] = event.value
@@ -228,188 +200,46 @@ class History:
                 raise FormatError(f"event {self.position + 1} of the log is a second beginning; the file is damaged")
 
     def _fold_trial(self, number: int, event: Event) -> None:
-        if number == len(self._rows) and isinstance(event, e.Started | e.Enqueued):
-            self._rows.append(_Row(self._values(event.config), event.task))
-        row = self._rows[number] if 0 <= number < len(self._rows) else None
-        before = row.state if row else None
-        after = TRANSITIONS.get((before, type(event)))
-        if row is None or after is None or not _lease_fits(row, event):
+        rows = self._rows
+        if number == len(rows) and isinstance(event, e.Started | e.Enqueued):
+            config = event.config
+            rows.append(Row(tuple([config.get(name, _ABSENT) for name in self.space.names]), event.task))
+        row = rows[number] if 0 <= number < len(rows) else None
+        seconds = row.seconds if row else 0.0
+        if row is None or not row.fold(event):
             raise FormatError(
                 f"event {self.position + 1} of the log ({event.kind}) cannot happen to trial {number} "
-                f"({before or 'unknown'}); the file is damaged"
+                f"({(row and row.state) or 'unknown'}); the file is damaged"
             )
-        self._move(number, row, after)
-        _FOLD[type(event)](self, row, event)
-        if after.is_final or after is State.WAITING or after is State.PAUSED:
-            self._pay(row, row.step)
+        self.seconds += row.seconds - seconds
+        self._sort(number, row)
+        self._draw_conclusions(row, event)
+        self._pay(row)
 
-    def _values(self, config: Mapping[str, JsonValue]) -> tuple[Any, ...]:
-        return tuple([config.get(name, _ABSENT) for name in self.space.names])
-
-    def _move(self, number: int, row: _Row, state: State) -> None:
-        if row.state is not state:
-            self.running.pop(number, None)
-            self.waiting.discard(number)
-            self.paused.discard(number)
-            row.state = state
-        if state is State.WAITING:
-            self.waiting.add(number)
-        elif state is State.PAUSED:
-            self.paused.add(number)
-        elif state is State.RUNNING:
+    def _sort(self, number: int, row: Row) -> None:
+        """Put the trial where its state belongs."""
+        self.running.pop(number, None)
+        self.waiting.discard(number)
+        self.paused.discard(number)
+        if row.state is State.RUNNING:
             self.running[number] = row.worker
+        elif row.state is State.WAITING:
+            self.waiting.add(number)
+        elif row.state is State.PAUSED:
+            self.paused.add(number)
 
-    def _pay(self, row: _Row, steps: int) -> None:
-        self.steps_paid += steps - row.paid
-        row.paid = steps
+    def _draw_conclusions(self, row: Row, event: Event) -> None:
+        """What an event of one trial means for the whole."""
+        match event:
+            case e.Finished():
+                self._columns.set_y(event.number, [event.metrics[name] for name in self.objectives])
+                self.steps = self.steps or event.step
+            case e.Started(parent=(parent, step)):
+                row.step, row.checkpoint = step, self._rows[parent].checkpoint
 
-    def _spend(self, row: _Row, seconds: float) -> None:
-        row.seconds += seconds
-        self.seconds += seconds
-
-    def _lease(self, row: _Row, number: int, worker: str, until: int | None) -> None:
-        row.worker, row.until = worker, until
-        row.epoch += 1
-        self.running[number] = worker
-        self._pay(row, max(row.step, until or self.steps or 0))
-
-    def _enqueued(self, row: _Row, event: e.Enqueued) -> None:
-        row.decision = {"strategy": "enqueued"}
-
-    def _started(self, row: _Row, event: e.Started) -> None:
-        row.decision, row.parent, row.pausable = event.decision, event.parent, event.pausable
-        if event.parent:
-            row.step = event.parent[1]
-            row.checkpoint = self._rows[event.parent[0]].checkpoint
-        self._lease(row, event.number, event.worker, event.until)
-
-    def _resumed(self, row: _Row, event: e.Resumed) -> None:
-        row.pausable = event.pausable
-        self._lease(row, event.number, event.worker, event.until)
-
-    def _reclaimed(self, row: _Row, event: e.Reclaimed) -> None:
-        row.attempts += 1
-        row.step = row.checkpoint.step if row.checkpoint else 0
-
-    def _stopped(self, row: _Row, event: e.Stopped) -> None:
-        row.decision = {**row.decision, "stop": event.decision}
-
-    def _reported(self, row: _Row, event: e.Reported) -> None:
-        if row.steps is None or not row.steps or event.steps[0] > row.steps[-1]:
-            self._append_points(row, event)
-        else:
-            self._merge_points(row, event)
-        row.step = event.steps[-1]
-
-    def _append_points(self, row: _Row, event: e.Reported) -> None:
-        if row.steps is None:
-            row.steps = array("q")
-        known = len(row.steps)
-        row.steps.fromlist(event.steps)
-        for name, values in event.metrics.items():
-            column = row.curve.get(name)
-            if column is None:
-                column = row.curve[name] = array("d", [np.nan] * known)
-            column.fromlist(values)
-        for column in row.curve.values():
-            if len(column) < len(row.steps):
-                column.fromlist([np.nan] * (len(row.steps) - len(column)))
-
-    def _merge_points(self, row: _Row, event: e.Reported) -> None:
-        """Steps that a later lease trained again: its values count."""
-        assert row.steps is not None
-        keep = bisect_left(row.steps, event.steps[0])
-        del row.steps[keep:]
-        for column in row.curve.values():
-            del column[keep:]
-        self._append_points(row, event)
-
-    def _checkpointed(self, row: _Row, event: e.Checkpointed) -> None:
-        row.checkpoint = Checkpoint(event.step, event.file, event.sha256)
-        row.step = event.step
-        row.attempts = 0
-
-    def _reached(self, row: _Row, event: e.Reached) -> None:
-        row.step = event.step
-        self._spend(row, event.seconds)
-
-    def _released(self, row: _Row, event: e.Released) -> None:
-        row.step = row.checkpoint.step if row.checkpoint else 0
-        self._spend(row, event.seconds)
-
-    def _finished(self, row: _Row, event: e.Finished) -> None:
-        row.step, row.metrics = event.step, event.metrics
-        self._spend(row, event.seconds)
-        self._columns.set_y(event.number, [event.metrics[name] for name in self.objectives])
-        if self.steps is None:
-            self.steps = event.step
-
-    def _failed(self, row: _Row, event: e.Failed) -> None:
-        row.failure = Failure(event.cause, event.reason, event.traceback)
-        self._spend(row, event.seconds)
-
-
-class _Columns:
-    """Growing matrices; a row is written once."""
-
-    def __init__(self) -> None:
-        self.signs: list[float] = []
-        self.n_encoded = 0
-        self._x: Floats = np.empty((0, 0))
-        self._y: Floats = np.empty((0, 0))
-
-    def x(self, space: Space, new: Sequence[Config]) -> Floats:
-        n = self.n_encoded + len(new)
-        self._x = _grown(self._x, n, space.dimension)
-        for i, config in enumerate(new):
-            self._x[self.n_encoded + i] = space.encode(config)[0]
-        self.n_encoded = n
-        return self._x[:n]
-
-    def y(self, n: int, m: int) -> Floats:
-        self._y = _grown(self._y, n, m)
-        return self._y[:n]
-
-    def set_y(self, number: int, values: Sequence[float]) -> None:
-        self._y = _grown(self._y, number + 1, len(self.signs))
-        self._y[number] = [sign * value for sign, value in zip(self.signs, values, strict=True)]
-
-
-def _grown(matrix: Floats, n: int, width: int) -> Floats:
-    """The matrix with room for n rows; new rows are NaN."""
-    if len(matrix) >= n and matrix.shape[1] == width:
-        return matrix
-    larger = np.full((max(n, 2 * len(matrix), 16), width), np.nan)
-    if len(matrix):
-        larger[: len(matrix)] = matrix
-    return larger
-
-
-def _is_dominated(loss: Floats, losses: Floats) -> bool:
-    return bool(np.any(np.all(losses <= loss, axis=1) & np.any(losses < loss, axis=1)))
-
-
-def _lease_fits(row: _Row, event: Event) -> bool:
-    """Whether the event speaks of the trial's current lease (or, for Resumed, of the next one)."""
-    match event:
-        case e.Enqueued() | e.Started() | e.Stopped():
-            return True
-        case e.Resumed():
-            return event.epoch == row.epoch + 1
-        case _:
-            return event.epoch == row.epoch  # type: ignore[attr-defined]
-
-
-_FOLD: dict[type[Event], Any] = {
-    e.Enqueued: History._enqueued,
-    e.Started: History._started,
-    e.Resumed: History._resumed,
-    e.Reclaimed: History._reclaimed,
-    e.Stopped: History._stopped,
-    e.Reported: History._reported,
-    e.Checkpointed: History._checkpointed,
-    e.Reached: History._reached,
-    e.Released: History._released,
-    e.Finished: History._finished,
-    e.Failed: History._failed,
-}
+    def _pay(self, row: Row) -> None:
+        """Steps are paid when they are promised to a running trial, and refunded when it leaves without them."""
+        promised = (row.until or self.steps or 0) if row.state is State.RUNNING else 0
+        paid = max(row.step, promised)
+        self.steps_paid += paid - row.paid
+        row.paid = paid

@@ -82,7 +82,9 @@ class Log:
         if all(holder == worker for holder in history.running.values()):
             return []
         alive = self.storage.alive() | {worker}
-        return [_reclaimed(history, number) for number, holder in history.running.items() if holder not in alive]
+        return [
+            _reclaimed(history, number) for number, holder in sorted(history.running.items()) if holder not in alive
+        ]
 
     def _require_leases(self, facts: Sequence[Event]) -> None:
         for fact in facts:

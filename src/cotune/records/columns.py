@@ -1,0 +1,60 @@
+"""Configurations and losses as matrices that grow with the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.config import Config
+from cotune.space import Space
+
+Floats = NDArray[np.float64]
+
+
+class Columns:
+    """x (n, d): positions in the unit cube, NaN where inactive. y (n, m): losses, NaN without a result.
+
+    Rows are written once and encoded when they are first asked for.
+    """
+
+    def __init__(self) -> None:
+        self.signs: list[float] = []
+        self.n_encoded = 0
+        self._x: Floats = np.empty((0, 0))
+        self._y: Floats = np.empty((0, 0))
+
+    def x(self, space: Space, new: Sequence[Config]) -> Floats:
+        """All rows, after encoding the configurations that were not yet."""
+        n = self.n_encoded + len(new)
+        self._x = _grown(self._x, n, space.dimension)
+        for i, config in enumerate(new):
+            self._x[self.n_encoded + i] = space.encode(config)[0]
+        self.n_encoded = n
+        return self._x[:n]
+
+    def y(self, n: int) -> Floats:
+        """The first n rows."""
+        self._y = _grown(self._y, n, len(self.signs))
+        return self._y[:n]
+
+    def set_y(self, number: int, values: Sequence[float]) -> None:
+        """Write the objectives of a trial, turning the sign of those that are maximised."""
+        self._y = _grown(self._y, number + 1, len(self.signs))
+        self._y[number] = [sign * value for sign, value in zip(self.signs, values, strict=True)]
+
+
+def is_dominated(loss: Floats, losses: Floats) -> bool:
+    """Whether a row of `losses` (n, m) is nowhere above `loss` (m,) and somewhere below."""
+    return bool(np.any(np.all(losses <= loss, axis=1) & np.any(losses < loss, axis=1)))
+
+
+def _grown(matrix: Floats, n: int, width: int) -> Floats:
+    """The matrix with room for n rows; new rows are NaN."""
+    if len(matrix) >= n and matrix.shape[1] == width:
+        return matrix
+    larger = np.full((max(n, 2 * len(matrix), 16), width), np.nan)
+    if len(matrix):
+        larger[: len(matrix)] = matrix
+    return larger

@@ -1,0 +1,135 @@
+"""The facts of one trial, as they pile up event by event."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cotune.records import events as e
+from cotune.records.events import Event, JsonValue
+from cotune.records.trial import TRANSITIONS, Checkpoint, Failure, State
+
+
+class Row:
+    """One trial while its history is folded. `values` are its configuration in the order of the space's names."""
+
+    __slots__ = (
+        "attempts", "checkpoint", "curve", "decision", "epoch", "failure", "metrics", "paid", "parent", "pausable",
+        "seconds", "state", "step", "steps", "task", "until", "values", "worker",
+    )  # fmt: skip
+
+    def __init__(self, values: tuple[Any, ...], task: int) -> None:
+        self.values, self.task = values, task
+        self.state: State | None = None
+        self.worker, self.epoch, self.attempts = "", 0, 0
+        self.until: int | None = None
+        self.step, self.paid, self.seconds, self.pausable = 0, 0, 0.0, True
+        self.decision: Mapping[str, JsonValue] = {}
+        self.parent: tuple[int, int] | None = None
+        self.checkpoint: Checkpoint | None = None
+        self.failure: Failure | None = None
+        self.metrics: dict[str, float] = {}
+        self.steps: array[int] | None = None
+        self.curve: dict[str, array[float]] = {}
+
+    def fold(self, event: Event) -> bool:
+        """Take in an event of this trial; False, and nothing changed, if it cannot happen to it now."""
+        state = TRANSITIONS.get((self.state, type(event)))
+        if state is None or not self._lease_fits(event):
+            return False
+        self.state = state
+        _FOLD[type(event)](self, event)
+        return True
+
+    def _lease_fits(self, event: Event) -> bool:
+        """Whether the event speaks of the current lease (a Resumed of the next one, a decision beside it of none)."""
+        match event:
+            case e.Enqueued() | e.Started() | e.Stopped():
+                return True
+            case e.Resumed():
+                return event.epoch == self.epoch + 1
+            case _:
+                return bool(getattr(event, "epoch", None) == self.epoch)
+
+    def _enqueued(self, event: e.Enqueued) -> None:
+        self.decision = {"strategy": "enqueued"}
+
+    def _started(self, event: e.Started) -> None:
+        self.decision, self.parent = event.decision, event.parent
+        self._leased(event)
+
+    def _leased(self, event: e.Started | e.Resumed) -> None:
+        self.worker, self.until, self.pausable = event.worker, event.until, event.pausable
+        self.epoch += 1
+
+    def _reclaimed(self, event: e.Reclaimed) -> None:
+        self.attempts += 1
+        self._go_back()
+
+    def _stopped(self, event: e.Stopped) -> None:
+        self.decision = {**self.decision, "stop": event.decision}
+
+    def _reported(self, event: e.Reported) -> None:
+        if self.steps is None:
+            self.steps = array("q")
+        if self.steps and event.steps[0] <= self.steps[-1]:
+            self._forget_points(event.steps[0])  # a later lease trained them again: its values count
+        known = len(self.steps)
+        self.steps.fromlist(event.steps)
+        for name, values in event.metrics.items():
+            column = self.curve.get(name)
+            if column is None:
+                column = self.curve[name] = array("d", [math.nan] * known)
+            column.fromlist(values)
+        for column in self.curve.values():
+            if len(column) < len(self.steps):
+                column.fromlist([math.nan] * (len(self.steps) - len(column)))
+        self.step = event.steps[-1]
+
+    def _forget_points(self, first: int) -> None:
+        assert self.steps is not None
+        keep = bisect_left(self.steps, first)
+        del self.steps[keep:]
+        for column in self.curve.values():
+            del column[keep:]
+
+    def _checkpointed(self, event: e.Checkpointed) -> None:
+        self.checkpoint = Checkpoint(event.step, event.file, event.sha256)
+        self.step, self.attempts = event.step, 0
+
+    def _reached(self, event: e.Reached) -> None:
+        self.step = event.step
+        self.seconds += event.seconds
+
+    def _released(self, event: e.Released) -> None:
+        self.seconds += event.seconds
+        self._go_back()
+
+    def _go_back(self) -> None:
+        self.step = self.checkpoint.step if self.checkpoint else 0
+
+    def _finished(self, event: e.Finished) -> None:
+        self.step, self.metrics = event.step, event.metrics
+        self.seconds += event.seconds
+
+    def _failed(self, event: e.Failed) -> None:
+        self.failure = Failure(event.cause, event.reason, event.traceback)
+        self.seconds += event.seconds
+
+
+_FOLD: dict[type[Event], Callable[[Row, Any], None]] = {
+    e.Enqueued: Row._enqueued,
+    e.Started: Row._started,
+    e.Resumed: Row._leased,
+    e.Reclaimed: Row._reclaimed,
+    e.Stopped: Row._stopped,
+    e.Reported: Row._reported,
+    e.Checkpointed: Row._checkpointed,
+    e.Reached: Row._reached,
+    e.Released: Row._released,
+    e.Finished: Row._finished,
+    e.Failed: Row._failed,
+}
