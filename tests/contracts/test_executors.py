@@ -1,0 +1,310 @@
+"""Laws 3, 4, 5, 7 and 8 for every executor. A new executor joins by one line in `EXECUTORS`."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cotune.config import Config
+from cotune.errors import LeaseLost, Paused
+from cotune.executors.checkpoints import MemoryCheckpoints
+from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.inline import Inline
+from cotune.executors.interruption import Interruption
+from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Job, Reached, Released, Reported
+
+EXECUTORS: dict[str, Callable[[], Equippable]] = {"inline": lambda: Inline(checkpoint_s=1e9)}
+
+
+def job(number: int = 0, *, step: int = 0, until: int | None = 4, steps: int | None = 4, **options: object) -> Job:
+    fields = {
+        "number": number, "epoch": 1, "config": Config({"x": 0.5}), "task": 0, "seed": 100 + number, "shared_seed": 7,
+        "step": step, "until": until, "steps": steps, "checkpoint": None, "objectives": ("value",),
+    }  # fmt: skip
+    return Job(**{**fields, **options})
+
+
+class Bench:
+    """An executor with what it needs, and the events that it emitted."""
+
+    def __init__(self, executor: Equippable, objective: Callable, folder: Path) -> None:
+        self.events: list[Event] = []
+        self.checkpoints, self.interruption = MemoryCheckpoints(), Interruption()
+        equipment = Equipment(objective, self.checkpoints, self.interruption, lambda number: folder / str(number))
+        self.executor = executor.equip(equipment)
+
+    def emit(self, events: Sequence[Event]) -> None:
+        self.events += events
+
+    def run(self, *jobs: Job) -> list[Event]:
+        before = len(self.events)
+        for one in jobs:
+            self.executor.submit([one])
+            while not any(e.number == one.number and isinstance(e, OUTCOMES) for e in self.events[before:]):
+                self.executor.wait(0.1, self.emit)
+        return self.events[before:]
+
+
+OUTCOMES = (Finished, Failed, Reached, Released)
+
+
+@pytest.fixture(params=EXECUTORS)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Callable], Bench]:
+    return lambda objective: Bench(EXECUTORS[request.param](), objective, tmp_path)
+
+
+def noisy(trial: object) -> None:
+    """A loop that draws from every global generator, and continues from its tracked state."""
+    net = torch.nn.Linear(1, 1)
+    own = torch.Generator().manual_seed(3)
+    trial.track(net=net, own=own)
+    for _ in trial.epochs():
+        with torch.no_grad():
+            net.weight += torch.randn(1) + random.random() + np.random.rand() + torch.rand(1, generator=own)  # noqa: NPY002
+        trial.report(value=net.weight.item())
+
+
+def curve(events: Sequence[Event]) -> dict[int, float]:
+    points: dict[int, float] = {}
+    for event in events:
+        if isinstance(event, Reported):
+            points |= dict(zip(event.steps, event.metrics["value"], strict=True))
+    return points
+
+
+def test_a_returned_number_is_the_outcome(bench: Callable) -> None:
+    (outcome,) = bench(lambda trial: trial.config.x * 2).run(job())
+    assert isinstance(outcome, Finished) and outcome.metrics == {"value": 1.0}
+
+
+@pytest.mark.parametrize("result", [np.float32(0.5), torch.tensor(0.5), np.array(0.5), 1, np.int64(3)])
+def test_numbers_of_every_library_are_numbers(bench: Callable, result: object) -> None:
+    (outcome,) = bench(lambda trial: result).run(job())
+    assert isinstance(outcome, Finished) and outcome.metrics["value"] == float(result)
+
+
+def test_reported_metrics_of_the_last_step_are_the_outcome(bench: Callable) -> None:
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(value=float(epoch), extra=epoch**2)
+
+    *_, outcome = bench(train).run(job())
+    assert outcome.metrics == {"value": 3.0, "extra": 9.0} and outcome.step == 4
+
+
+def test_a_returned_mapping_is_added_to_what_was_reported(bench: Callable) -> None:
+    def train(trial: object) -> dict:
+        trial.report(loss=2.0)
+        return {"value": 1.0, "size": 3}
+
+    *_, outcome = bench(train).run(job(until=None, steps=None))
+    assert outcome.metrics == {"loss": 2.0, "value": 1.0, "size": 3.0}
+
+
+def _raise(error: BaseException) -> Callable:
+    def objective(trial: object) -> None:
+        raise error
+
+    return objective
+
+
+def _recurse(trial: object) -> float:
+    return _recurse(trial)
+
+
+def _report_twice(trial: object) -> None:
+    for _ in trial.epochs():
+        trial.report(value=1.0)
+        trial.report(value=2.0)
+
+
+BAD_OBJECTIVES: dict[str, tuple[Callable, str]] = {
+    "exception": (_raise(ValueError("no")), "error"),
+    "memory": (_raise(MemoryError("none left")), "out of memory"),
+    "cuda memory": (_raise(torch.OutOfMemoryError("CUDA out of memory")), "out of memory"),
+    "recursion": (_recurse, "error"),
+    "sys.exit": (_raise(SystemExit(3)), "exit"),
+    "assertion": (_raise(AssertionError()), "error"),
+    "stop iteration": (_raise(StopIteration()), "error"),
+    "nan": (lambda trial: math.nan, "diverged"),
+    "inf": (lambda trial: math.inf, "diverged"),
+    "none": (lambda trial: None, "no result"),
+    "text": (lambda trial: "0.5", "wrong result"),
+    "list": (lambda trial: [0.5, 1.0], "wrong result"),
+    "array": (lambda trial: np.zeros(2), "wrong result"),
+    "complex": (lambda trial: 1j, "wrong result"),
+    "bool": (lambda trial: True, "wrong result"),
+    "huge": (lambda trial: 10**400, "wrong result"),
+    "other metric": (lambda trial: {"loss": 1.0}, "no result"),
+    "text in mapping": (lambda trial: {"value": "a"}, "wrong result"),
+    "report text": (lambda trial: trial.report(value="a"), "wrong result"),
+    "report nothing": (lambda trial: trial.report(), "wrong result"),
+    "report twice": (_report_twice, "wrong result"),
+    "no such parameter": (lambda trial: trial.config.hiden, "error"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_OBJECTIVES)
+def test_a_bad_objective_is_a_typed_failure_and_the_next_trial_runs(bench: Callable, name: str) -> None:
+    bad, cause = BAD_OBJECTIVES[name]
+    ours = bench(lambda trial: bad(trial) if trial.number == 0 else 1.0)
+    failure = ours.run(job(0))[-1]
+    assert isinstance(failure, Failed) and failure.cause == cause and failure.reason
+    assert isinstance(ours.run(job(1))[-1], Finished)
+
+
+def test_the_traceback_of_a_failure_shows_the_users_frames_only(bench: Callable) -> None:
+    (failure,) = bench(_raise(ValueError("my own words"))).run(job())
+    assert "ValueError: my own words" in failure.traceback and "test_executors.py" in failure.traceback
+    assert "inline.py" not in failure.traceback
+
+
+def test_a_trial_cut_at_any_milestone_equals_one_that_was_not(bench: Callable) -> None:
+    whole = curve(bench(noisy).run(job()))
+    assert sorted(whole) == [1, 2, 3, 4]
+    for cut in (1, 2, 3):
+        ours = bench(noisy)
+        first = ours.run(job(until=cut))
+        assert isinstance(first[-1], Reached) and first[-1].step == cut
+        saved = next(event for event in first if isinstance(event, Checkpointed))
+        checkpoint = Checkpoint(saved.step, saved.file, saved.sha256)
+        rest = ours.run(job(step=cut, epoch=2, checkpoint=checkpoint))
+        assert curve(first) | curve(rest) == whole
+
+
+def test_a_trials_result_does_not_depend_on_what_ran_before(bench: Callable) -> None:
+    alone = curve(bench(noisy).run(job(1)))
+    ours = bench(noisy)
+    ours.run(job(0), job(5))
+    assert curve(ours.run(job(1))) == alone
+
+
+def test_global_generators_are_left_as_they_were(bench: Callable) -> None:
+    def state() -> tuple:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+    before = state()
+    bench(noisy).run(job())
+    bench(_raise(ValueError())).run(job())
+    assert state() == before
+
+
+def test_user_code_cannot_swallow_a_pause(bench: Callable) -> None:
+    def train(trial: object) -> float:
+        try:
+            for _ in trial.epochs():
+                trial.report(value=1.0)
+        except Exception:  # noqa: BLE001
+            return -1.0
+        return 5.0
+
+    assert isinstance(bench(train).run(job(until=2))[-1], Reached)
+
+
+def test_a_request_to_stop_ends_the_trial_at_its_epochs_end_with_a_checkpoint(bench: Callable) -> None:
+    def train(trial: object) -> None:
+        net = torch.nn.Linear(1, 1)
+        trial.track(net=net)
+        for epoch in trial.epochs():
+            trial.report(value=float(epoch))
+            if epoch == 1:
+                ours.interruption.request()
+
+    ours = bench(train)
+    events = ours.run(job())
+    assert [type(event) for event in events[-2:]] == [Checkpointed, Released] and events[-2].step == 2
+
+
+def test_a_report_says_when_to_leave(bench: Callable) -> None:
+    answers = []
+
+    def train(trial: object) -> float:
+        answers.append(trial.report(value=1.0))
+        ours.interruption.request()
+        answers.append(trial.report(value=1.0))
+        return 1.0
+
+    ours = bench(train)
+    ours.run(job(until=None, steps=None))
+    assert answers == [True, False]
+
+
+def test_a_damaged_checkpoint_means_that_the_trial_begins_again(bench: Callable) -> None:
+    whole = curve(bench(noisy).run(job()))
+    again = bench(noisy).run(job(step=2, checkpoint=Checkpoint(2, "gone.safetensors", "0" * 64)))
+    assert curve(again) == whole
+
+
+def test_tracking_other_names_than_before_is_an_error_that_names_them(bench: Callable) -> None:
+    def train(trial: object) -> None:
+        trial.track(**{("net" if trial.step == 0 else "network"): torch.nn.Linear(1, 1)})
+        for _ in trial.epochs():
+            trial.report(value=1.0)
+
+    ours = bench(train)
+    saved = next(event for event in ours.run(job(until=2)) if isinstance(event, Checkpointed))
+    (failure,) = ours.run(job(step=2, checkpoint=Checkpoint(saved.step, saved.file, saved.sha256)))
+    assert "'network'" in failure.reason and "net" in failure.reason
+
+
+def test_a_lost_lease_ends_the_trial_without_a_word(bench: Callable) -> None:
+    reached = []
+
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            reached.append(epoch)
+            trial.report(value=1.0)
+            time.sleep(0.02)
+
+    def refuse(events: Sequence[Event]) -> None:
+        raise LeaseLost("gone")
+
+    ours = bench(train)
+    ours.executor.submit([job()])
+    ours.executor.wait(0.1, refuse)
+    assert reached == [0] and ours.events == []
+
+
+def test_reports_in_quick_succession_are_logged_together_and_within_a_second(bench: Callable) -> None:
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(value=float(epoch))
+            if epoch == 60:
+                time.sleep(1.3)
+                logged.append(max(curve(ours.events)))
+
+    logged: list[int] = []
+    ours = bench(train)
+    events = ours.run(job(until=100, steps=100))
+    assert logged == [61]
+    assert len([event for event in events if isinstance(event, Reported)]) < 10
+    assert curve(events) == {step + 1: float(step) for step in range(100)}
+
+
+def test_a_trials_folder_is_its_own(bench: Callable) -> None:
+    folders = []
+    ours = bench(lambda trial: folders.append(trial.directory) or 1.0)
+    ours.run(job(0), job(1))
+    assert len(set(folders)) == 2
+
+
+def test_breaking_out_of_the_loop_counts_as_the_end(bench: Callable) -> None:
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(value=float(epoch))
+            if epoch == 1:
+                break
+
+    outcome = bench(train).run(job())[-1]
+    assert isinstance(outcome, Finished) and outcome.metrics == {"value": 1.0} and outcome.step == 4
+
+
+def test_paused_is_no_exception() -> None:
+    assert not issubclass(Paused, Exception)
