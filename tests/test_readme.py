@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -27,6 +29,16 @@ def code(readme: str) -> list[str]:
     return [re.sub(r"\s*#.*$", "", block, flags=re.MULTILINE).strip() for block in blocks(readme)]
 
 
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """On a busy machine several threads would wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_one_thread")
 @pytest.mark.parametrize("readme", READMES)
 def test_every_python_block_runs_in_order(readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -26,7 +26,7 @@ EXECUTORS: dict[str, Callable[[], Equippable]] = {"inline": lambda: Inline(check
 def job(number: int = 0, *, step: int = 0, until: int | None = 4, steps: int | None = 4, **options: object) -> Job:
     fields = {
         "number": number, "epoch": 1, "config": Config({"x": 0.5}), "task": 0, "seed": 100 + number, "shared_seed": 7,
-        "step": step, "until": until, "steps": steps, "checkpoint": None, "objectives": ("value",),
+        "step": step, "until": until, "steps": steps, "checkpoint": None, "reported": {}, "objectives": ("value",),
     }  # fmt: skip
     return Job(**{**fields, **options})
 
@@ -179,6 +179,14 @@ def test_a_trial_cut_at_any_milestone_equals_one_that_was_not(bench: Callable) -
         assert curve(first) | curve(rest) == whole
 
 
+def test_a_trial_that_had_only_its_outcome_left_ends_with_what_it_had_reported(bench: Callable) -> None:
+    ours = bench(noisy)
+    saved = next(event for event in ours.run(job()) if isinstance(event, Checkpointed))
+    checkpoint = Checkpoint(saved.step, saved.file, saved.sha256)
+    again = ours.run(job(step=4, epoch=2, checkpoint=checkpoint, reported={"value": 2.5}))
+    assert isinstance(again[-1], Finished) and again[-1].metrics == {"value": 2.5}
+
+
 def test_a_trials_result_does_not_depend_on_what_ran_before(bench: Callable) -> None:
     alone = curve(bench(noisy).run(job(1)))
     ours = bench(noisy)
@@ -238,7 +246,8 @@ def test_a_report_says_when_to_leave(bench: Callable) -> None:
 
 def test_a_damaged_checkpoint_means_that_the_trial_begins_again(bench: Callable) -> None:
     whole = curve(bench(noisy).run(job()))
-    again = bench(noisy).run(job(step=2, checkpoint=Checkpoint(2, "gone.safetensors", "0" * 64)))
+    gone = Checkpoint(2, "gone.safetensors", "0" * 64)
+    again = bench(noisy).run(job(step=2, checkpoint=gone, reported={"value": 3.0}))
     assert curve(again) == whole
 
 

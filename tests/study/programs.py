@@ -12,7 +12,7 @@ from pathlib import Path
 import cotune as ct
 from cotune.storage import SqliteStorage
 
-TRIALS, EPOCHS = 10, 3
+TRIALS, EPOCHS = 24, 3
 
 
 def task_study(strategy: str, path: str | None) -> ct.Study:
@@ -65,6 +65,7 @@ def loop_study(strategy: str, path: str | None) -> ct.Study:
 
 
 STUDIES = {"task": task_study, "loop": loop_study}
+DELAY_S = {"task": 0.02, "loop": 0.08}  # one to three epochs
 
 
 def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None:
@@ -73,8 +74,10 @@ def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None
     A kill comes after the child has made some progress that counts, so that no trial dies three times on one spot.
     """
     import torch
+    import torch._dynamo  # every optimiser loads it; here once instead of in every child
 
-    import cotune.study.search  # noqa: F401 - loaded once, here, instead of in every child
+    import cotune.study.objectives
+    import cotune.study.search  # noqa: F401
 
     torch.set_num_threads(1)
     chance, kills = random.Random(int(seed)), 0
@@ -89,7 +92,7 @@ def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None
         if kills == int(n_kills):
             _, status = os.waitpid(child, 0)
             sys.exit(os.waitstatus_to_exitcode(status))
-        time.sleep(chance.random() * 0.08)
+        time.sleep(chance.random() * DELAY_S[kind])
         try:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

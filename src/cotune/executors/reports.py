@@ -32,6 +32,10 @@ class Reports:
         self._timer: threading.Timer | None = None
         self._lost: LeaseLost | None = None
 
+    def resume(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Go on behind a step that an earlier lease reported."""
+        self.last, self._last_step = dict(metrics), step
+
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Take values of a step; several calls for one step add up, but no metric may come twice."""
         with self._lock:

@@ -13,7 +13,8 @@ from cotune.executors.executor import Emit
 from cotune.executors.reports import Reports
 from cotune.records import Checkpointed, Event, Job, real_number
 from cotune.seeds import Purpose, integer
-from cotune.training import Isolated, restore, state_of
+from cotune.training import Isolated
+from cotune.training.checkpoint import restore, state_of
 
 
 class RunningTrial:
@@ -128,7 +129,8 @@ class RunningTrial:
             raise Paused
 
     def _checkpoint_if_due(self) -> None:
-        if self._tracked and time.monotonic() - self._saved_at >= self._checkpoint_s:
+        is_last = self.step == self._job.steps  # the end has a checkpoint of its own
+        if self._tracked and not is_last and time.monotonic() - self._saved_at >= self._checkpoint_s:
             self._reports.flush(self._save())
 
     def _save(self) -> Checkpointed:
@@ -145,5 +147,6 @@ class RunningTrial:
         try:
             self._restored = self._checkpoints.load(self._job.checkpoint)
             self.step = self._job.checkpoint.step
+            self._reports.resume(self.step, self._job.reported)
         except StorageError:
             self.step = 0

@@ -57,7 +57,8 @@ class Job:
     """One lease to work off: all that an executor needs to train a trial up to its milestone.
 
     seed: the trial's own. shared_seed: the study's, for what all trials share (a split). step: where it continues.
-    until: the step to yield at, steps: the last step of a trial; None where it is not known.
+    until: the step to yield at, steps: the last step of a trial; None where it is not known. reported: the metrics of
+    `step`, if an earlier lease trained it.
     """
 
     number: int
@@ -70,4 +71,5 @@ class Job:
     until: int | None
     steps: int | None
     checkpoint: Checkpoint | None
+    reported: Mapping[str, float]
     objectives: tuple[str, ...]

@@ -135,6 +135,14 @@ class History:
         """The values of trial `number` at its last step; empty before its outcome."""
         return self._rows[number].metrics
 
+    def reported(self, number: int, step: int) -> Mapping[str, float]:
+        """The metrics that trial `number` reported for a step; empty if it reported none."""
+        row = self._rows[number]
+        if row.steps is None or step not in row.steps:
+            return {}
+        place = row.steps.index(step)
+        return {name: column[place] for name, column in row.curve.items()}
+
     def failure(self, number: int) -> Failure | None:
         """Why trial `number` failed; None if it did not."""
         return self._rows[number].failure

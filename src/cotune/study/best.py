@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cotune.executors.equipment import Checkpoints
-    from cotune.training import Run, Task
+    from cotune.training import Isolated, Run, Task
 
 
 class Best:
@@ -75,29 +75,35 @@ class Best:
         """
         if epoch not in ("last", "best"):
             raise StudyError(f"best.model(epoch={epoch!r}) takes 'last' or 'best'")
-        run = self._run("model()")
-        if epoch == "best":
-            run.use_best_epoch()
-        return run.model.eval()
+        from cotune.training import Isolated  # loads torch
+
+        with Isolated() as isolated:
+            run = self._run("model()", isolated)
+            if epoch == "best" and run.best is not None:
+                run.model.load_state_dict(run.best.weights)
+            return run.model.eval()
 
     def test(self) -> dict[str, float]:
         """The metrics on the sealed test set, of the weights of the last epoch.
 
         The search never saw these samples. Raises TaskError if the task has no test set.
         """
-        return self._run("test()").evaluate("test")
+        from cotune.training import Isolated  # loads torch
 
-    def _run(self, asked: str) -> Run:
+        with Isolated() as isolated:
+            return self._run("test()", isolated).evaluate("test")
+
+    def _run(self, asked: str, isolated: Isolated) -> Run:
+        """The run as it was after its last epoch."""
         if self._task is None:
             raise StudyError(
                 f"best.{asked} needs the task that was searched, to build the model: open the study with "
                 "Study(task, space, path=...). For a function of a trial, load best.state() into your own model."
             )
-        from cotune.training import Isolated, Run  # loads torch
+        from cotune.training import Run  # loads torch
 
         seed, shared_seed = self._seeds
-        with Isolated() as isolated:
-            run = Run(self._task, self.config, isolated=isolated, seed=seed, split_seed=shared_seed, device="cpu")
+        run = Run(self._task, self.config, isolated=isolated, seed=seed, split_seed=shared_seed, device="cpu")
         run.load_state_dict(self.state()["run"])
         return run
 

@@ -221,5 +221,6 @@ def job_of(history: History, number: int) -> Job:
         number=number, epoch=history.epoch(number), config=config, task=history.task(number),
         seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=history.step(number),
         until=history.until(number), steps=history.steps, checkpoint=history.checkpoint(number),
+        reported=history.reported(number, history.step(number)),
         objectives=tuple(history.objectives),
     )  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cotune.config import Config
 from cotune.errors import StudyError, TaskError
 from cotune.executors.objective import Objective, of_task, of_trial_function
 from cotune.executors.running import RunningTrial
@@ -47,7 +46,7 @@ def target_of(
 
 def require_read(task: Task, space: Space) -> None:
     """Raise TaskError if a hyperparameter has no effect: neither cotune nor a builder of the task reads it."""
-    ignored = unread(task, [Config(dict(config)) for config in space.examples()])
+    ignored = unread(task, space.examples())
     if ignored:
         names = ", ".join(repr(name) for name in ignored)
         raise TaskError(
@@ -66,10 +65,11 @@ def _task_directions(task: Task, minimize: str | list[str] | None, maximize: str
             )
         return {name: maximise}
     chosen = directions(minimize, maximize)
-    missing = [metric for metric in chosen if metric not in task.metric_names]
+    measured = [*dict.fromkeys([measure.name for measure in task.measures] + ["loss", "train_loss"])]
+    missing = [metric for metric in chosen if metric not in measured]
     if missing:
         raise StudyError(
-            f"Study(...) optimises {', '.join(missing)}, but the task measures {', '.join(task.metric_names)}. "
+            f"Study(...) optimises {', '.join(missing)}, but the task measures {', '.join(measured)}. "
             f"Add it: Task(metrics=[{missing[0]!r}, ...])."
         )
     return chosen

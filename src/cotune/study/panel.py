@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cotune.printable import printable
 from cotune.records import History, State
 from cotune.study.loop import Budget
+from cotune.study.trials import shown
 
 _REDRAW_S = 0.25
 _LINE_S = 60.0
+_BAR_WIDTH = 40
+_SHARE = 0.01
+"""Part of the time that drawing may take; the larger the history, the rarer it is drawn."""
 
 
 class Panel:
-    """Shows done and total, the best so far, trials per hour and the time that is left. Writes to standard error."""
+    """Shows how much of the budget is spent, the best so far and the time that is left. Writes to standard error."""
 
     def __init__(self, budget: Budget, *, title: str, is_shown: bool = True, stream: TextIO | None = None) -> None:
-        self._budget, self._title, self._is_shown = budget, title, is_shown
-        self._console = Console(file=stream or sys.stderr)
+        self._budget, self._title, self._is_shown = budget, printable(title), is_shown
+        self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, emoji=False)
         self._live: Live | None = None
         self._begun_at = time.monotonic()
-        self._n_begun: int | None = None
-        self._drawn_at = self._begun_at
+        self._n_begun, self._spent_begun, self._seconds_begun = 0, 0.0, 0.0
+        self._next_at = math.inf
         self._last: History | None = None
 
     def __enter__(self) -> Panel:
-        if self._is_shown and self._console.is_terminal:
+        if self._is_shown and self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         return self
@@ -41,58 +49,75 @@ class Panel:
             self._live.stop()
             self._live = None
         if self._is_shown and self._last is not None:
-            self._console.print(self._line(self._last))
+            self._print_line(self._last)
 
     def show(self, history: History) -> None:
         """Draw anew, if it is time."""
+        begun = time.monotonic()
+        if self._last is None:
+            self._begin(history, begun)
         self._last = history
-        if self._n_begun is None:
-            self._n_begun = _n_ended(history)
-        now = time.monotonic()
-        if not self._is_shown or now - self._drawn_at < (_REDRAW_S if self._live else _LINE_S):
+        if not self._is_shown or begun < self._next_at:
             return
-        self._drawn_at = now
         if self._live is not None:
-            self._live.update(self._table(history), refresh=True)
+            self._live.update(self._picture(history), refresh=True)
         else:
-            self._console.print(self._line(history))
+            self._print_line(history)
+        cost_s = time.monotonic() - begun
+        self._next_at = begun + max(_REDRAW_S if self._live else _LINE_S, cost_s / _SHARE)
 
-    def _line(self, history: History) -> Text:
-        facts = " · ".join(value for _, value in self._facts(history) if value)
-        return Text(f"{self._title}: {facts}")
+    def _begin(self, history: History, now: float) -> None:
+        self._begun_at, self._n_begun, self._seconds_begun = now, _n_ended(history), history.seconds
+        self._spent_begun = self._spent(history)
+        self._next_at = now if self._live else now + _LINE_S
 
-    def _table(self, history: History) -> Table:
-        table = Table(title=self._title, show_header=False, title_justify="left", box=None)
-        for name, value in self._facts(history):
-            if value:
-                table.add_row(Text(name, style="dim"), Text(value))
-        return table
+    def _print_line(self, history: History) -> None:
+        facts = (fact for fact in self._facts(history) if fact)
+        self._console.print(Text(f"{self._title}: {' · '.join(facts)}"), soft_wrap=True)
 
-    def _facts(self, history: History) -> list[tuple[str, str]]:
-        total = self._budget.trials
-        ended = _n_ended(history)
-        failed = history.count(State.FAILED)
-        done = f"{ended}/{total} trials" if total else f"{ended} trials"
-        return [
-            ("done", done + (f", {failed} failed" if failed else "")),
-            ("best", best_in_words(history)),
-            ("speed", self._speed(ended)),
-            ("left", self._left(ended)),
-        ]
+    def _picture(self, history: History) -> RenderableType:
+        done, failed, best, speed, left = self._facts(history)
+        share = self._spent(history)
+        bar = ProgressBar(1.0, share, width=_BAR_WIDTH, complete_style="green", finished_style="green")
+        row = Table.grid(padding=(0, 1))
+        row.add_row(bar, Text(f"{done}, {left}" if left else done))
+        winner = Text(best or "no result yet", style="bold" if best else "dim")
+        details = [Text(text, style=style) for text, style in ((failed, "red"), (speed, "dim")) if text]
+        return Group(Text(self._title, style="dim"), row, winner, Text(" · ").join(details))
 
-    def _rate(self, ended: int) -> float:
-        """Trials per second since this run began."""
-        return (ended - (self._n_begun or 0)) / max(time.monotonic() - self._begun_at, 1e-9)
+    def _facts(self, history: History) -> tuple[str, str, str, str, str]:
+        """Done, failed, best, speed and the time left, each empty where there is nothing to say."""
+        n_ended, n_failed = _n_ended(history), history.count(State.FAILED)
+        total = f"/{self._budget.trials}" if self._budget.trials else ""
+        hours = (time.monotonic() - self._begun_at) / 3600
+        speed = f"{(n_ended - self._n_begun) / hours:,.0f} trials/h" if n_ended > self._n_begun else ""
+        return (
+            f"{n_ended}{total} trials",
+            f"{n_failed} failed" if n_failed else "",
+            best_in_words(history),
+            speed,
+            self._left(history),
+        )
 
-    def _speed(self, ended: int) -> str:
-        rate = self._rate(ended)
-        return f"{3600 * rate:,.0f} trials/h" if rate > 0 else ""
-
-    def _left(self, ended: int) -> str:
-        rate, total = self._rate(ended), self._budget.trials
-        if not total or rate <= 0 or ended >= total:
+    def _left(self, history: History) -> str:
+        """How long it still takes if it goes on as since this run began."""
+        spent = self._spent(history)
+        if not self._spent_begun < spent < 1:
             return ""
-        return f"{duration((total - ended) / rate)} left"
+        elapsed_s = time.monotonic() - self._begun_at
+        return f"{duration(elapsed_s * (1 - spent) / (spent - self._spent_begun))} left"
+
+    def _spent(self, history: History) -> float:
+        """Share of the budget that is spent, in [0, 1]: of the bound that comes first."""
+        return min(max(self._shares(history), default=0.0), 1.0)
+
+    def _shares(self, history: History) -> Iterator[float]:
+        if self._budget.trials is not None:
+            yield _n_ended(history) / self._budget.trials
+        if self._budget.total_epochs is not None:
+            yield history.steps_paid / self._budget.total_epochs
+        if self._budget.seconds is not None:
+            yield (self._seconds_begun + time.monotonic() - self._begun_at) / self._budget.seconds
 
 
 def best_in_words(history: History) -> str:
@@ -104,11 +129,15 @@ def best_in_words(history: History) -> str:
     if number is None:
         return ""
     name = next(iter(history.objectives))
-    return f"best {name} {history.metrics(number)[name]:.5g} (trial {number})"
+    return f"best {printable(name)} {shown(history.metrics(number)[name])} (trial {number})"
 
 
 def duration(seconds: float) -> str:
-    """A span as people say it: 45 s, 12 min, 3 h 20 min."""
+    """A span as people say it.
+
+    >>> duration(45), duration(720), duration(12000)
+    ('45 s', '12 min', '3 h 20 min')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

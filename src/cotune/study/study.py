@@ -201,6 +201,11 @@ class Study:
         return self._log.refresh()
 
     @property
+    def workers(self) -> frozenset[str]:
+        """Names of the processes that hold or may take trials now; a trial that another name holds was left behind."""
+        return self._log.storage.alive()
+
+    @property
     def trials(self) -> Trials:
         """All trials, as they stand now."""
         return Trials(self._log.refresh())

@@ -1,0 +1,89 @@
+"""What `--json` prints: one strict JSON document. Fields may be added, never renamed or removed.
+
+winner   {number, config, metrics}: config maps active parameters to values, metrics are those of the last step
+winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives
+study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped},
+         seconds, settings, workers: [name]}
+trial    winner and {state, steps, curve, seconds, attempts, task, parent: [trial, step] or null, decision,
+         failure: {cause, reason, traceback} or null}
+
+A number that is not finite is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from cotune.records import State, Trial
+from cotune.study import Best, Study
+
+
+def as_text(document: Any) -> str:
+    """The document as strict JSON; characters beyond ASCII are escaped, so any terminal can take it."""
+    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
+
+
+def print_json(document: Any) -> None:
+    """Write the document to standard output."""
+    click.echo(as_text(document), nl=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with plain containers, and None for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def of_winner(winner: Trial | Best) -> dict[str, Any]:
+    """`winner` above."""
+    return {"number": winner.number, "config": dict(winner.config), "metrics": dict(winner.metrics)}
+
+
+def of_winners(study: Study) -> dict[str, Any]:
+    """`winners` above."""
+    front = [of_winner(winner) for winner in study.front]
+    best = of_winner(study.best) if front and len(study.objectives) == 1 else None
+    return {"best": best, "front": front}
+
+
+def of_study(study: Study) -> dict[str, Any]:
+    """`study` above."""
+    history = study.history
+    counts = {str(state): history.count(state) for state in State}
+    return {
+        "path": str(study.path) if study.path else None,
+        "objectives": study.objectives,
+        "seed": study.seed,
+        "trials": {"total": len(history), **counts},
+        "seconds": history.seconds,
+        "settings": study.settings,
+        "workers": sorted(study.workers),
+        **of_winners(study),
+    }
+
+
+def of_trial(trial: Trial) -> dict[str, Any]:
+    """`trial` above."""
+    return {
+        **of_winner(trial),
+        "state": str(trial.state),
+        "steps": list(trial.steps),
+        "curve": dict(trial.curve),
+        "seconds": trial.seconds,
+        "attempts": trial.attempts,
+        "task": trial.task,
+        "parent": trial.parent,
+        "decision": dict(trial.decision),
+        "failure": asdict(trial.failure) if trial.failure else None,
+    }

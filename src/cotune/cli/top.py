@@ -1,0 +1,54 @@
+"""`cotune top`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cotune.cli import documents
+from cotune.cli.arguments import as_json, study_folder
+from cotune.cli.layout import print_table
+from cotune.records import History, State, Trial
+from cotune.study import Study
+from cotune.study.trials import shown
+
+
+@click.command
+@study_folder
+@click.option("-n", "n", metavar="N", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@as_json
+def top(folder: Path, n: int, is_json: bool) -> None:
+    """List the best trials, the best first.
+
+    With several objectives, the trials of the front come first, marked by an asterisk.
+    """
+    with Study.open(folder) as study:
+        history = study.history
+        trials = [history.trial(number) for number in ranking(history)[:n]]
+        if is_json:
+            documents.print_json([documents.of_trial(trial) for trial in trials])
+        elif trials:
+            print_trials(study, trials, marked=frozenset(history.front()) if len(study.objectives) > 1 else frozenset())
+        else:
+            click.echo("no trial has a result yet")
+
+
+def ranking(history: History) -> list[int]:
+    """Numbers of the done trials: the front first, then those that went furthest, then the lower first loss."""
+    front, losses = frozenset(history.front()), history.y
+    done = [number for number in range(len(history)) if history.state(number) is State.DONE]
+    return sorted(done, key=lambda k: (k not in front, -history.step(k), losses[k, 0], k))
+
+
+def print_trials(study: Study, trials: list[Trial], *, marked: frozenset[int] = frozenset()) -> None:
+    """A table of trials; `marked` ones get an asterisk."""
+    metrics = list(dict.fromkeys([*study.objectives, *[name for trial in trials for name in trial.metrics]]))
+    rows = [_row(trial, metrics, study.space.names, marked) for trial in trials]
+    print_table(["trial", "state", *metrics, *study.space.names], rows)
+
+
+def _row(trial: Trial, metrics: list[str], names: tuple[str, ...], marked: frozenset[int]) -> list[str]:
+    number = f"{trial.number}*" if trial.number in marked else str(trial.number)
+    scores = [shown(trial.metrics.get(name)) for name in metrics]
+    return [number, str(trial.state), *scores, *[shown(trial.config.get(name)) for name in names]]

@@ -1,0 +1,128 @@
+"""A study and its trials in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cotune.printable import printable
+from cotune.records import State, Trial
+from cotune.study import Study
+from cotune.study.panel import duration
+from cotune.study.trials import shown
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60
+
+
+def title(study: Study) -> str:
+    """Where the study is and what it optimises: `runs/demo: maximize accuracy`."""
+    goals = ", ".join(f"{direction} {name}" for name, direction in study.objectives.items())
+    return printable(f"{study.path or 'study in memory'}: {goals}")
+
+
+def progress(study: Study) -> list[tuple[str, str]]:
+    """How far the study is and how it chooses, as names and facts."""
+    return [
+        ("trials", counts(study)),
+        ("trained", trained(study.history.seconds)),
+        ("strategy", strategy(study)),
+    ]
+
+
+def scores(metrics: Mapping[str, float], study: Study) -> str:
+    """Metrics on one line, the objectives first: `accuracy 0.98, loss 0.061`."""
+    return printable(", ".join(f"{name} {shown(metrics[name])}" for name in ordered(metrics, study)))
+
+
+def ordered(metrics: Iterable[str], study: Study) -> list[str]:
+    """Names of metrics, the objectives first."""
+    names = list(metrics)
+    return [name for name in study.objectives if name in names] + [n for n in names if n not in study.objectives]
+
+
+def settings(config: Mapping[str, Any]) -> str:
+    """A configuration on one line: `hidden 64, optimizer adam`."""
+    return ", ".join(f"{printable(name)} {printable(shown(value))}" for name, value in config.items())
+
+
+def counts(study: Study) -> str:
+    """How many trials are where: `12 of 60: 10 done, 2 running`."""
+    history, budget = study.history, study.settings.get("trials") or 0
+    states = ", ".join(f"{n} {state}" for state in State if (n := history.count(state)))
+    return f"{len(history)} of {budget}: {states}" if 0 < len(history) < budget else states or "none yet"
+
+
+def winners(study: Study) -> str:
+    """The best trial, or how many there are on the front."""
+    front = study.front
+    if not front:
+        return "no trial has a result yet"
+    if len(study.objectives) > 1:
+        return f"{len(front)} on the front: trial {', '.join(str(winner.number) for winner in front)}"
+    return f"trial {study.best.number}: {scores(study.best.metrics, study)}"
+
+
+def strategy(study: Study) -> str:
+    """What `auto` chose, and why; empty if it was not asked."""
+    chosen = study.settings.get("strategy")
+    return f"{printable(chosen['name'])}, chosen by auto: {printable(chosen['why'])}" if chosen else ""
+
+
+def workers(study: Study) -> str:
+    """Who is at work, and what dead workers left behind."""
+    alive, holders = study.workers, study.history.running.values()
+    left = sum(holder not in alive for holder in holders)
+    at_work = f"{len(alive)} at work" if alive else "none at work"
+    return f"{at_work}; {left} unfinished trials of dead workers wait for the next run" if left else at_work
+
+
+def trained(seconds: float) -> str:
+    """Training time; empty where none was measured."""
+    return duration(seconds) if seconds else ""
+
+
+def decision(trial: Trial) -> list[str]:
+    """Why the trial was proposed and, if the scheduler gave it up, why."""
+    record = dict(trial.decision)
+    stop = record.pop("stop", None)
+    name = str(record.pop("strategy", "an unknown strategy"))
+    by = {"enqueued": "enqueued by hand", "start": "a starting point of the space"}.get(name, f"proposed by {name}")
+    lines = [_with_details(by, record)]
+    return lines if stop is None else [*lines, _with_details("stopped", stop)]
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve as a row of bars, low to high, at most 60 wide; a blank where a value is not finite.
+
+    >>> sparkline([0.0, 0.5, 1.0, float("nan"), 1.0])
+    '▁▄█ █'
+    """
+    picked = values
+    if len(values) > _WIDTH:
+        picked = [values[i * (len(values) - 1) // (_WIDTH - 1)] for i in range(_WIDTH)]
+    finite = [value for value in picked if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    return "".join(_bar(value, low, high) if math.isfinite(value) else " " for value in picked)
+
+
+def curve(values: Sequence[float]) -> str:
+    """A curve in one line: bars, the first and the last value."""
+    return f"{sparkline(values)}  {shown(values[0])} to {shown(values[-1])}" if len(values) else ""
+
+
+def _bar(value: float, low: float, high: float) -> str:
+    share = value / 2 - low / 2  # halves: the span of two floats may overflow
+    return _BARS[int(share / (high / 2 - low / 2) * (len(_BARS) - 1))] if high > low else _BARS[0]
+
+
+def _with_details(what: str, record: Mapping[str, Any]) -> str:
+    details = [f"{name.replace('_', ' ')} {_spelled(value)}" for name, value in record.items() if name != "why"]
+    text = f"{what} ({', '.join(details)})" if details else what
+    return printable(f"{text}: {record['why']}" if "why" in record else text)
+
+
+def _spelled(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list | bool) or value is None else shown(value)

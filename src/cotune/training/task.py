@@ -1,0 +1,195 @@
+"""A Task: data, model builder, loss and metrics, checked when it is made."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from cotune.config import Config
+from cotune.errors import TaskError
+from cotune.training.metrics import Metric, parse
+from cotune.training.samples import Samples, is_pair, samples
+from cotune.training.splits import Holdout, Splits, check_share, split
+
+ModelBuilder = Callable[[Config], nn.Module]
+OptimizerBuilder = Callable[[Any, Config], Optimizer]
+ScheduleBuilder = Callable[[Optimizer, Config], LRScheduler]
+UserStep = Callable[[nn.Module, Any, Optimizer, Config], Tensor]
+
+_DEFAULT_VALIDATION = 0.2
+_ELEMENTWISE = (nn.BCELoss, nn.BCEWithLogitsLoss, nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """What is trained, on what, and how it is judged.
+
+    model: config -> nn.Module, called anew for every run.
+    data: (x, ..., y) tensors or arrays, a dict of them with the target under "target", "label", "labels" or "y", a
+        torch Dataset, or a pair (train, validation) of these. Tensors are kept whole on the device.
+    loss: (output, target) or (output, target, config) -> scalar.
+    metrics: names or callables (see `cotune.training.metrics`); the first one is the objective.
+    epochs: the most that a run trains; `config["epochs"]` may ask for fewer.
+    optimizer: (parameters, config) -> torch optimiser. None: named by the configuration.
+    schedule: (optimiser, config) -> torch scheduler, stepped after every epoch; after every batch if it is a OneCycleLR
+        or a CyclicLR or has `total_steps` above the epochs. None: named by the configuration.
+    validation: a share, a Holdout, or data of its own. test: the same, or None; sealed, split off first.
+    step: (model, batch, optimiser, config) -> loss; replaces the training step. The batch is (x, ..., target), or a
+        dict with the target under "target". It does its own zero_grad, backward and step.
+    device: "auto" takes CUDA where it is. amp: mixed precision (bfloat16 on the CPU, float16 on CUDA).
+    num_workers: processes that read a Dataset.
+    """
+
+    model: ModelBuilder
+    data: Any = field(repr=False)
+    loss: Callable[..., Tensor]
+    metrics: Any = "loss"
+    epochs: int = 10
+    optimizer: OptimizerBuilder | None = None
+    schedule: ScheduleBuilder | None = None
+    validation: Any = field(default=_DEFAULT_VALIDATION, repr=False)
+    test: Any = field(default=None, repr=False)
+    step: UserStep | None = None
+    device: str | torch.device = "auto"
+    amp: bool = False
+    num_workers: int = 0
+    measures: tuple[Metric, ...] = field(init=False, repr=False)
+    loss_reads_config: bool = field(init=False, repr=False)
+    _sources: tuple[Samples, Samples | Holdout, Samples | float | None] = field(init=False, repr=False)
+    _on_device: dict[torch.device, tuple[Samples, Samples | Holdout, Samples | float | None]] = field(
+        init=False, repr=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        _check_callables(self)
+        _check_numbers(self)
+        _check_device(self.device)
+        threshold = 0.5 if isinstance(self.loss, nn.BCELoss) else 0.0  # BCELoss takes probabilities, others logits
+        ignored = getattr(self.loss, "ignore_index", None)
+        object.__setattr__(self, "measures", parse(self.metrics, threshold=threshold, ignored=ignored))
+        object.__setattr__(self, "loss_reads_config", _takes_config(self.loss))
+        object.__setattr__(self, "_sources", _sources(self))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_on_device": {}}  # copies on a device are made again where the task arrives
+
+    @property
+    def objective(self) -> tuple[str, bool | None]:
+        """The first metric's name, and whether more is better; None for a callable that does not say."""
+        return self.measures[0].name, self.measures[0].maximize
+
+    @property
+    def loss_is_elementwise(self) -> bool:
+        """Whether the loss compares numbers of equal shape, so that a target (n,) belongs to an output (n, 1)."""
+        return isinstance(self.loss, _ELEMENTWISE)
+
+    @property
+    def loss_is_sum(self) -> bool:
+        """Whether the loss adds up over a batch's samples instead of averaging."""
+        return getattr(self.loss, "reduction", "mean") == "sum"
+
+    def on(self, device: str | torch.device | None = None) -> torch.device:
+        """`device`, or the task's own, as a torch device of this machine."""
+        chosen = device or self.device
+        if chosen == "auto":
+            chosen = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(chosen)
+
+    def splits(self, *, seed: int, split_seed: int, device: torch.device) -> Splits:
+        """The parts of the data for one run, on `device`; tensors are moved there once per task."""
+        if device not in self._on_device:
+            data, validation, test = self._sources
+            held = validation if isinstance(validation, Holdout) else validation.to(device)
+            sealed = test if test is None or isinstance(test, float) else test.to(device)
+            self._on_device[device] = (data.to(device), held, sealed)
+        return split(*self._on_device[device], split_seed=split_seed, seed=seed)
+
+
+def _sources(task: Task) -> tuple[Samples, Samples | Holdout, Samples | float | None]:
+    data, validation = task.data, task.validation
+    if is_pair(data):
+        if validation != _DEFAULT_VALIDATION:
+            raise TaskError("data= is a pair (train, validation), so validation= must be left out; got both.")
+        data, validation = data
+    whole = samples(data, "data", task.num_workers)
+    held = _validation(validation, task.num_workers)
+    if task.test is None:
+        return whole, held, None
+    if isinstance(task.test, (int, float)):
+        return whole, held, check_share(task.test, "test=")
+    return whole, held, samples(task.test, "test", task.num_workers)
+
+
+def _validation(validation: Any, workers: int) -> Samples | Holdout:
+    if isinstance(validation, Holdout):
+        return validation
+    if validation is None or isinstance(validation, (int, float)):
+        return Holdout(check_share(validation, "validation="))
+    return samples(validation, "validation", workers)
+
+
+def _check_callables(task: Task) -> None:
+    if isinstance(task.model, nn.Module):
+        raise TaskError("model= got a module, but every run needs a new one; pass a function: model=lambda c: ...")
+    _check_callable("model", task.model, "(config) -> nn.Module")
+    _check_callable("loss", task.loss, "(output, target) -> scalar, e.g. nn.CrossEntropyLoss()")
+    if isinstance(task.loss, type):
+        raise TaskError(f"loss= got the class {task.loss.__name__}; pass an object: {task.loss.__name__}().")
+    if getattr(task.loss, "reduction", "mean") == "none":
+        raise TaskError("loss= has reduction='none', but training needs one number; use reduction='mean'.")
+    for name, meaning in {
+        "optimizer": "(parameters, config) -> torch optimiser",
+        "schedule": "(optimizer, config) -> torch scheduler",
+        "step": "(model, batch, optimizer, config) -> loss",
+    }.items():
+        if getattr(task, name) is not None:
+            _check_callable(name, getattr(task, name), meaning)
+    if task.step is not None and task.amp:
+        raise TaskError("amp=True has no effect with step=; use torch.autocast inside the step and leave amp out.")
+
+
+def _check_callable(name: str, value: object, meaning: str) -> None:
+    if not callable(value):
+        raise TaskError(f"{name}= must be a function {meaning}, got {value!r}.")
+
+
+def _check_numbers(task: Task) -> None:
+    for name, low in {"epochs": 1, "num_workers": 0}.items():
+        value = getattr(task, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise TaskError(f"{name}= must be an integer of at least {low}, got {value!r}.")
+    if not isinstance(task.amp, bool):
+        raise TaskError(f"amp= must be True or False, got {task.amp!r}.")
+
+
+def _check_device(device: str | torch.device) -> None:
+    if device == "auto" or isinstance(device, torch.device):
+        return
+    try:
+        torch.device(str(device))
+    except RuntimeError as error:
+        names = ["auto", "cpu", "cuda", "mps", "xpu"]
+        near = difflib.get_close_matches(str(device), names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else "Use 'auto', 'cpu' or 'cuda'."
+        raise TaskError(f"device= does not name a torch device, got {device!r}. {hint}") from error
+
+
+def _takes_config(loss: Callable[..., Tensor]) -> bool:
+    """Whether the loss wants (output, target, config): three positional parameters without a default."""
+    if isinstance(loss, nn.Module):
+        loss = loss.forward
+    try:
+        parameters: Sequence[inspect.Parameter] = list(inspect.signature(loss).parameters.values())
+    except (TypeError, ValueError):  # some functions written in C have no signature
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is p.empty for p in parameters) == 3
