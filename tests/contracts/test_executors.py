@@ -244,6 +244,17 @@ def test_a_report_says_when_to_leave(bench: Callable) -> None:
     assert answers == [True, False]
 
 
+def test_what_a_function_returns_after_it_was_told_to_leave_is_no_result(bench: Callable) -> None:
+    def train(trial: object) -> float:
+        ours.interruption.request()
+        return 1.0 if trial.report(value=9.0) else 9.0
+
+    ours = bench(train)
+    assert isinstance(ours.run(job(until=None, steps=None))[-1], Released)
+    ours = bench(lambda trial: [trial.report(value=float(i)) for i in range(2)][-1] or 5.0)
+    assert isinstance(ours.run(job(until=2))[-1], Reached)
+
+
 def test_a_damaged_checkpoint_means_that_the_trial_begins_again(bench: Callable) -> None:
     whole = curve(bench(noisy).run(job()))
     gone = Checkpoint(2, "gone.safetensors", "0" * 64)
@@ -312,7 +323,7 @@ def test_breaking_out_of_the_loop_counts_as_the_end(bench: Callable) -> None:
                 break
 
     outcome = bench(train).run(job())[-1]
-    assert isinstance(outcome, Finished) and outcome.metrics == {"value": 1.0} and outcome.step == 4
+    assert isinstance(outcome, Finished) and outcome.metrics == {"value": 1.0} and outcome.step == 2
 
 
 def test_paused_is_no_exception() -> None:

@@ -72,8 +72,13 @@ def test_the_best_has_the_lowest_loss_and_ties_go_to_the_earlier_trial() -> None
 
 
 def test_the_best_is_chosen_among_trials_that_went_furthest() -> None:
-    events = [started(0, A), started(1, B), done(0, 0.0, step=3), done(1, 9.0, step=30)]
+    events = [started(0, A, until=3), started(1, B, until=30), done(0, 0.0, step=3), done(1, 9.0, step=30)]
     assert history_of(plane(), events, steps=30).best() == 1
+
+
+def test_a_trial_that_ended_by_itself_competes_with_those_that_reported_more() -> None:
+    events = [started(0, A), done(0, 5.0, step=2), started(1, B), done(1, 20.0, step=7)]
+    assert history_of(plane(), events).best() == 0
 
 
 def test_the_front_keeps_what_nothing_beats_everywhere() -> None:

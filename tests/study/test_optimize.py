@@ -184,8 +184,41 @@ def test_an_objective_that_is_no_function_is_refused() -> None:
 
 def test_an_opened_study_cannot_train_and_says_how(tmp_path: Path) -> None:
     study(path=tmp_path).optimize(trials=1, progress=False)
+    opened = ct.Study.open(tmp_path)
+    for decide in (lambda: opened.optimize(trials=3), opened.ask, lambda: opened.enqueue({"x": 0.5})):
+        with pytest.raises(StudyError, match=r"opened for reading.*Study\(task, space, path=...\)"):
+            decide()
     with pytest.raises(StudyError, match="nothing to train"):
-        ct.Study.open(tmp_path).optimize(trials=3)
+        ct.Study(None, SPACE).optimize(trials=3)
+
+
+def test_an_enqueued_trial_beyond_the_budget_waits() -> None:
+    ours = study().optimize(trials=3, progress=False)
+    ours.enqueue({"x": 1.0})
+    assert ours.optimize(trials=3, progress=False).history.waiting == {3}
+    assert ours.optimize(trials=4, progress=False).best.number == 3
+
+
+def test_a_function_that_reports_as_often_as_it_likes_is_ranked_by_its_result() -> None:
+    def train(trial: object) -> float:
+        for step in range(1 + trial.number % 3):
+            assert trial.report(loss=trial.config.x + step)
+        return trial.config.x
+
+    ours = study(train).optimize(trials=9, progress=False)
+    assert ours.best.value == min(trial.config.x for trial in ours.trials)
+
+
+def test_an_interrupt_raised_by_the_users_code_ends_the_search_like_a_signal() -> None:
+    def train(trial: object) -> float:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+        return trial.config.x
+
+    ours = study(train)
+    with pytest.raises(ct.Interrupted) as caught:
+        ours.optimize(trials=3, progress=False)
+    assert caught.value.code == 130 and ours.history.waiting == {1}
 
 
 def test_epochs_without_a_number_is_a_failure_that_says_what_to_do() -> None:

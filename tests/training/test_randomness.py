@@ -13,12 +13,12 @@ from cotune.training import Isolated
 
 
 def states():
-    np_state = np.random.get_state(legacy=False)
+    np_state = np.random.get_state(legacy=False)  # noqa: NPY002 - the generator under test
     return random.getstate(), np_state["state"]["key"].tolist(), np_state["gauss"], torch.get_rng_state().tolist()
 
 
 def draw():
-    return random.random(), random.gauss(0, 1), np.random.randn(), torch.rand(1).item()
+    return random.random(), random.gauss(0, 1), np.random.randn(), torch.rand(1).item()  # noqa: NPY002
 
 
 def failing(config):

@@ -29,7 +29,7 @@ def show(folder: Path, number: int | None, is_json: bool) -> None:
         if number is None:
             _show_study(study, is_json)
         elif number >= len(study.trials):
-            raise Mistake(f"there is no trial {number}; the study has {len(study.trials)}, counted from 0")
+            raise Mistake(f"there is no trial {number}; the study has {len(study.trials)} trials, counted from 0")
         elif is_json:
             documents.print_json(documents.of_trial(study.trials[number]))
         else:

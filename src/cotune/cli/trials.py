@@ -10,6 +10,7 @@ from cotune.cli import documents
 from cotune.cli.arguments import as_json, study_folder
 from cotune.cli.mistake import Mistake
 from cotune.cli.top import print_trials
+from cotune.printable import printable_lines
 from cotune.study import Study
 
 
@@ -25,7 +26,7 @@ def trials(folder: Path, is_csv: bool, is_json: bool) -> None:
         if is_json:
             documents.print_json([documents.of_trial(trial) for trial in study.trials])
         elif is_csv:
-            click.echo(study.trials.to_csv(), nl=False)
+            click.echo(printable_lines(study.trials.to_csv()))
         elif study.trials:
             print_trials(study, list(study.trials))
         else:

@@ -61,7 +61,7 @@ def winners(study: Study) -> str:
     if not front:
         return "no trial has a result yet"
     if len(study.objectives) > 1:
-        return f"{len(front)} on the front: trial {', '.join(str(winner.number) for winner in front)}"
+        return f"{len(front)} on the front: trials {', '.join(str(winner.number) for winner in front)}"
     return f"trial {study.best.number}: {scores(study.best.metrics, study)}"
 
 
@@ -76,7 +76,8 @@ def workers(study: Study) -> str:
     alive, holders = study.workers, study.history.running.values()
     left = sum(holder not in alive for holder in holders)
     at_work = f"{len(alive)} at work" if alive else "none at work"
-    return f"{at_work}; {left} unfinished trials of dead workers wait for the next run" if left else at_work
+    trials = "trial" if left == 1 else "trials"
+    return f"{at_work}; {left} unfinished {trials} of dead workers, for the next run to take up" if left else at_work
 
 
 def trained(seconds: float) -> str:

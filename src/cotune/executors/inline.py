@@ -77,6 +77,8 @@ class _InlineExecutor:
         try:
             with interruption.exposed():
                 result = self._equipment.objective(trial)
+            if trial.was_told_to_leave:
+                return [*trial.leave(), self._pause(job, trial, begun)]
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
         except LeaseLost:

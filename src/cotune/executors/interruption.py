@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +15,22 @@ class Abandoned(BaseException):
 class Interruption:
     """A request to stop, made by a signal handler and obeyed at the next epoch's end, or at once where that is safe.
 
-    is_requested: whether somebody asked. Between `exposed` and its end the user's code runs, and `abandon` may raise
+    is_requested: whether somebody asked; signal: the number of the signal that did, SIGINT's if it was no signal.
+    Between `exposed` and its end the user's code runs, and `abandon` may raise
     `Abandoned` in it; inside `shielded` (while facts are being logged) it has to wait until the shield ends.
     """
 
     def __init__(self) -> None:
         self.is_requested = False
+        self.signal: int = signal.SIGINT
         self._is_overdue = False
         self._is_exposed = False
         self._thread: int | None = None
 
-    def request(self) -> None:
-        """Ask the running trial to leave at its next epoch's end."""
-        self.is_requested = True
+    def request(self, number: int = signal.SIGINT) -> None:
+        """Ask the running trial to leave at its next epoch's end; the first request counts."""
+        if not self.is_requested:
+            self.is_requested, self.signal = True, number
 
     def abandon(self) -> None:
         """Leave the user's code now, or as soon as the shield ends. Called in the main thread, by a signal handler."""

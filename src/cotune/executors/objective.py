@@ -23,9 +23,7 @@ def of_task(task: Task) -> Objective:
             isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=trial.device,
         )  # fmt: skip
         trial.track(run=run)
-        for epoch in trial.epochs():
-            if epoch >= run.epochs:
-                break
+        for epoch in trial.epochs(at_most=run.epochs):
             trial.report(**run.train_epoch(epoch))
 
     return train

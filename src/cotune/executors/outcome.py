@@ -33,7 +33,7 @@ def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, s
     wild = [f"{name} = {metrics[name]}" for name in job.objectives if not math.isfinite(metrics[name])]
     if wild:
         return failed(job, "diverged", ", ".join(wild), seconds)
-    return Finished(job.number, job.epoch, max(step, job.until or 0, 1), metrics, seconds)
+    return Finished(job.number, job.epoch, max(step, 1), metrics, seconds)
 
 
 def of_error(job: Job, error: BaseException, seconds: float) -> Event:

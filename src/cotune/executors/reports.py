@@ -19,12 +19,12 @@ REPORT_S = 1.0
 class Reports:
     """Points of one trial's curves that are not yet in the log.
 
-    last: the metrics of the last step that was reported.
+    last: the metrics of the last step that was reported, `last_step`.
     """
 
     def __init__(self, job: Job, emit: Emit, interruption: Interruption) -> None:
         self.last: dict[str, float] = {}
-        self._last_step = 0
+        self.last_step = 0
         self._job, self._emit, self._interruption = job, emit, interruption
         self._points: dict[int, dict[str, float]] = {}
         self._lock = threading.RLock()
@@ -34,7 +34,7 @@ class Reports:
 
     def resume(self, step: int, metrics: Mapping[str, float]) -> None:
         """Go on behind a step that an earlier lease reported."""
-        self.last, self._last_step = dict(metrics), step
+        self.last, self.last_step = dict(metrics), step
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Take values of a step; several calls for one step add up, but no metric may come twice."""
@@ -66,7 +66,7 @@ class Reports:
         return [_reported(self._job, points)] if points else []
 
     def _note(self, step: int, values: Mapping[str, float]) -> None:
-        known = self.last if step == self._last_step else {}
+        known = self.last if step == self.last_step else {}
         twice = sorted(known.keys() & values.keys())
         if twice:
             raise ReportError(
@@ -74,7 +74,7 @@ class Reports:
                 "Report each metric once per epoch, e.g. its mean over the batches."
             )
         # the whole point again: a later event for the same step replaces an earlier one
-        self.last, self._last_step = {**known, **values}, step
+        self.last, self.last_step = {**known, **values}, step
         self._points[step] = self.last
 
     def _flush_in(self, wait_s: float) -> None:

@@ -47,6 +47,7 @@ class RunningTrial:
         self._tracked: dict[str, Any] = {}
         self._restored: Mapping[str, Any] = {}
         self._counts_epochs, self._is_inside_epoch = False, False
+        self.was_told_to_leave = False
         self._load()
         self.isolated.seed(integer(self.seed, Purpose.INIT))
 
@@ -73,12 +74,15 @@ class RunningTrial:
                 state_of(tracked)  # fails now rather than at the first checkpoint
             self._tracked[name] = tracked
 
-    def epochs(self) -> Iterator[int]:
-        """The epochs that are still to train, counted from 0; ends where the scheduler says."""
+    def epochs(self, at_most: int | None = None) -> Iterator[int]:
+        """The epochs that are still to train, counted from 0; ends where the scheduler says.
+
+        at_most: for a trial that needs fewer than the others.
+        """
         if self._job.steps is None:
             raise StudyError("trial.epochs() needs to know how many there are: Study(function, space, epochs=30)")
         self._counts_epochs = True
-        for epoch in range(self.step, self._job.steps):
+        for epoch in range(self.step, min(self._job.steps, at_most or self._job.steps)):
             self._leave_if_due()
             self.isolated.seed(integer(self.seed, Purpose.NOISE, epoch))
             self._is_inside_epoch = True
@@ -86,7 +90,8 @@ class RunningTrial:
                 yield epoch
             finally:  # also when the function breaks out of its loop
                 self._is_inside_epoch = False
-                self.step = epoch + 1
+                self.step = max(self.step, self._reports.last_step)
+            self.step = epoch + 1
             self._checkpoint_if_due()
 
     def report(self, **metrics: float) -> bool:
@@ -101,7 +106,9 @@ class RunningTrial:
         if not self._counts_epochs:
             self.step += 1
         self._reports.add(self.step + self._is_inside_epoch, values)
-        return not (self._interruption.is_requested or (self.is_at_milestone and not self._counts_epochs))
+        if not self._counts_epochs and (self._interruption.is_requested or self._is_cut_short):
+            self.was_told_to_leave = True
+        return not (self.was_told_to_leave or self._interruption.is_requested)
 
     @property
     def last_metrics(self) -> dict[str, float]:
@@ -112,6 +119,11 @@ class RunningTrial:
     def is_at_milestone(self) -> bool:
         """Whether the trial has come to the step at which it yields."""
         return self._job.until is not None and self.step >= self._job.until
+
+    @property
+    def _is_cut_short(self) -> bool:
+        """Whether the milestone that was reached is not the trial's end."""
+        return self.is_at_milestone and self._job.until != self._job.steps
 
     def finish(self) -> list[Event]:
         """Facts to log before the outcome of a function that came to its end. For executors."""

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Protocol
 
+from cotune.errors import FormatError
+
 FORMAT = 1
 """Version of the file format; files of a larger version are refused."""
 
@@ -231,9 +233,15 @@ def to_json(event: Event) -> str:
 
 
 def from_json(lines: Sequence[str]) -> list[Event]:
-    """The events that `to_json` wrote, one a line."""
-    # one parse for all lines: the parser then shares the names of the fields between them
-    return [_event(content) for content in json.loads(f"[{','.join(lines)}]")]
+    """The events that `to_json` wrote, one a line. Raises FormatError for anything else."""
+    try:
+        # one parse for all lines: the parser then shares the names of the fields between them
+        return [_event(content) for content in json.loads(f"[{','.join(lines)}]")]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"the log holds an event that this cotune cannot read ({type(error).__name__}: {error}). "
+            "It is damaged, or was written by a newer cotune; update cotune to open it."
+        ) from error
 
 
 def _event(content: dict[str, Any]) -> Event:

@@ -159,10 +159,14 @@ class History:
         return sum(row.state is state for row in self._rows)
 
     def contenders(self) -> list[int]:
-        """Numbers of the done trials of the highest step reached; the best is chosen among these."""
+        """Numbers of the done trials that were allowed to go furthest; the best is chosen among these.
+
+        A trial without a milestone, or one that ended by itself before it, has done all that it wanted.
+        """
         done = [number for number, row in enumerate(self._rows) if row.state is State.DONE]
-        top = max((self._rows[number].step for number in done), default=0)
-        return [number for number in done if self._rows[number].step == top]
+        reach = {number: self._rows[number].until or self.steps or 0 for number in done}
+        furthest = max(reach.values(), default=0)
+        return [number for number in done if reach[number] == furthest]
 
     def best(self) -> int | None:
         """The contender with the lowest loss (ties: the earlier trial); None without one. One objective only."""

@@ -16,8 +16,9 @@ class Plain:
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
     ) -> list[Action]:
         """Resume what waits or is paused, then start what the strategy suggests, all to the last step."""
+        until = history.created_steps  # None: each trial ends by itself, however often it reports
         begun = sorted(history.waiting | history.paused)[:slots]
-        actions: list[Action] = [Resume(number, history.steps) for number in begun]
+        actions: list[Action] = [Resume(number, until) for number in begun]
         if len(actions) < slots:
-            actions += [Start(suggestion, history.steps) for suggestion in suggest(slots - len(actions))]
+            actions += [Start(suggestion, until) for suggestion in suggest(slots - len(actions))]
         return actions

@@ -109,13 +109,16 @@ class SqliteStorage:
 
     def _connect(self) -> sqlite3.Connection:
         path = self.folder / "study.db"
-        if not os.access(self.folder, os.W_OK) and path.exists():
-            return _read_only(path)
+        if path.exists() and not os.access(self.folder, os.W_OK):
+            database = _read_only(path)
+            _require_ours(database, path)
+            return database
         self.folder.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             with FileLock(self.folder / "opening.lock").held():
-                _prepare(database, path)
+                _require_ours(database, path)
+                _prepare(database)
             database.execute(f"pragma synchronous = {'full' if self._durability == 'power' else 'normal'}")
         except BaseException:
             database.close()
@@ -145,22 +148,30 @@ class SqliteStorage:
             ) from error
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Make a new file ours, or check that an old one is."""
+def _require_ours(database: sqlite3.Connection, path: Path) -> None:
+    """Raise FormatError for another program's file, or for one of a newer cotune; an empty file is fine."""
     (application,) = database.execute("pragma application_id").fetchone()
     (version,) = database.execute("pragma user_version").fetchone()
-    (tables,) = database.execute("select count(*) from sqlite_schema").fetchone()
-    if tables and application != _APPLICATION_ID:
+    if _n_tables(database) and application != _APPLICATION_ID:
         raise FormatError(f"{path} is an SQLite file, but not a cotune study; choose another path")
     if version > FORMAT:
         raise FormatError(f"{path} has format {version}, this cotune reads up to {FORMAT}; update cotune to open it")
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    """Make a new file ours."""
     database.execute("pragma journal_mode = wal")
-    if not tables:
+    if not _n_tables(database):
         database.execute("begin immediate")
         database.execute(f"pragma application_id = {_APPLICATION_ID}")
         database.execute(f"pragma user_version = {FORMAT}")
         database.execute(_SCHEMA)
         database.execute("commit")
+
+
+def _n_tables(database: sqlite3.Connection) -> int:
+    (tables,) = database.execute("select count(*) from sqlite_schema").fetchone()
+    return int(tables)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

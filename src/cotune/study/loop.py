@@ -176,9 +176,9 @@ def _affordable(actions: Sequence[Action], history: History, budget: Budget, wor
         cost = _cost(action, history)
         if budget.total_epochs is not None and paid + cost > budget.total_epochs:
             continue
+        if budget.trials is not None and _is_beyond(action, number, budget.trials):
+            continue
         match action:
-            case Start() if budget.trials is not None and number >= budget.trials and action.parent is None:
-                continue
             case Start():
                 events.append(_started(action, number, history, worker))
                 number += 1
@@ -189,6 +189,17 @@ def _affordable(actions: Sequence[Action], history: History, budget: Budget, wor
                 events.append(Stopped(action.number, dict(action.decision), history.position))
         paid += cost
     return events
+
+
+def _is_beyond(action: Action, next_number: int, trials: int) -> bool:
+    """Whether the action would train one configuration too many; forks are paid in epochs."""
+    match action:
+        case Start():
+            return action.parent is None and next_number >= trials
+        case Resume():
+            return action.number >= trials
+        case Stop():
+            return False
 
 
 def _not_pausable(event: Event) -> Event:

@@ -21,6 +21,8 @@ from cotune.study.trials import shown
 
 _REDRAW_S = 0.25
 _LINE_S = 60.0
+_SETTLED_S = 1.0
+"""Before this long nothing is said of speed."""
 _BAR_WIDTH = 40
 _SHARE = 0.01
 """Part of the time that drawing may take; the larger the history, the rarer it is drawn."""
@@ -89,8 +91,9 @@ class Panel:
         """Done, failed, best, speed and the time left, each empty where there is nothing to say."""
         n_ended, n_failed = _n_ended(history), history.count(State.FAILED)
         total = f"/{self._budget.trials}" if self._budget.trials else ""
-        hours = (time.monotonic() - self._begun_at) / 3600
-        speed = f"{(n_ended - self._n_begun) / hours:,.0f} trials/h" if n_ended > self._n_begun else ""
+        elapsed_s = time.monotonic() - self._begun_at
+        is_known = n_ended > self._n_begun and elapsed_s > _SETTLED_S
+        speed = f"{3600 * (n_ended - self._n_begun) / elapsed_s:,.0f} trials/h" if is_known else ""
         return (
             f"{n_ended}{total} trials",
             f"{n_failed} failed" if n_failed else "",
@@ -101,11 +104,10 @@ class Panel:
 
     def _left(self, history: History) -> str:
         """How long it still takes if it goes on as since this run began."""
-        spent = self._spent(history)
-        if not self._spent_begun < spent < 1:
+        spent, elapsed_s = self._spent(history), time.monotonic() - self._begun_at
+        if not self._spent_begun < spent < 1 or elapsed_s < _SETTLED_S:
             return ""
-        elapsed_s = time.monotonic() - self._begun_at
-        return f"{duration(elapsed_s * (1 - spent) / (spent - self._spent_begun))} left"
+        return f"{duration(math.ceil(elapsed_s * (1 - spent) / (spent - self._spent_begun)))} left"
 
     def _spent(self, history: History) -> float:
         """Share of the budget that is spent, in [0, 1]: of the bound that comes first."""
@@ -135,9 +137,11 @@ def best_in_words(history: History) -> str:
 def duration(seconds: float) -> str:
     """A span as people say it.
 
-    >>> duration(45), duration(720), duration(12000)
-    ('45 s', '12 min', '3 h 20 min')
+    >>> duration(0.148), duration(45), duration(720), duration(12000)
+    ('0.15 s', '45 s', '12 min', '3 h 20 min')
     """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

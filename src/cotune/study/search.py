@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -52,14 +53,14 @@ def run(
             keeper.watch(history)
 
         try:
-            with panel, handled(interruption, hint) as handler:
+            with panel, handled(interruption, hint):
                 Search(log, planner, trainer, interruption, watch).run()
         finally:
             trainer.close()
             keeper.tidy(log.refresh())
-    if handler.received is not None:
+    if interruption.is_requested:
         sys.stderr.write(f"{hint}\n")
-        raise Interrupted(128 + handler.received)
+        raise Interrupted(128 + interruption.signal)
 
 
 def machine() -> dict[str, Any]:
@@ -77,7 +78,7 @@ def resume_hint(path: Path | None) -> str:
     """The line that tells how to go on."""
     if path is None:
         return "cotune: interrupted; this study lived in memory. Give it a path to be able to resume."
-    return f"cotune: interrupted; nothing is lost. Resume with the same line: {' '.join(sys.orig_argv)}"
+    return f"cotune: interrupted; nothing is lost. Resume with the same line: {shlex.join(sys.orig_argv)}"
 
 
 def _directories(root: Path) -> Callable[[int], Path]:

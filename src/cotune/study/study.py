@@ -74,7 +74,7 @@ class Study:
 
     @classmethod
     def open(cls, path: str | Path) -> Study:
-        """The study at `path` without its task, for reading, asking and telling; it cannot train.
+        """The study at `path` without its task, for reading, and for telling trials by number; it decides nothing.
 
         Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
         """
@@ -84,7 +84,7 @@ class Study:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
         study._space, study._strategy, study._scheduler = log.history.space, None, auto.scheduler_named("auto")
-        study._target, study._executor = None, "auto"
+        study._target, study._executor, study._is_open_for_reading = None, "auto", True
         study._path, study._log, study._checkpoint_store = folder, log, None
         return study
 
@@ -109,6 +109,7 @@ class Study:
         from cotune.study.panel import Panel
 
         budget = arguments.checked_budget(trials, total_epochs, seconds)
+        self._require_whole()
         if self._target is None:
             raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
         executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
@@ -159,6 +160,7 @@ class Study:
         A configuration that was enqueued before is not enqueued again, so that a script can be run twice. Raises
         ConfigError for a configuration that does not belong to the space.
         """
+        self._require_whole()
         complete = self._space.complete(config)
         history = self._log.refresh()
         for number in range(len(history)):
@@ -258,7 +260,7 @@ class Study:
 
     def _attach(self, path: Path | None, durability: Durability) -> None:
         storage: Storage = arguments.storage_at(path, durability)
-        self._path, self._log = path, Log(storage, self._space)
+        self._path, self._log, self._is_open_for_reading = path, Log(storage, self._space), False
         self._checkpoint_store: Checkpoints | None = None
 
     @property
@@ -271,8 +273,8 @@ class Study:
 
     def _planner(self, budget: Budget) -> Planner:
         """Who decides, with what `auto` chose when it was first asked, once and for all."""
-        if budget.trials is not None:
-            self._log.settle("trials", budget.trials)
+        self._require_whole()
+        self._log.settle("trials", budget.trials)
         strategy = self._strategy
         if strategy is None:
             name, why = auto.choose_strategy(self._space, budget.trials)
@@ -280,6 +282,14 @@ class Study:
             strategy = self._strategy = auto.strategy_named(chosen["name"])
             assert strategy is not None
         return Planner(StartsFirst(strategy), self._scheduler, budget)
+
+    def _require_whole(self) -> None:
+        """A study that was opened by its path alone does not know its rules, starting points and strategy."""
+        if self._is_open_for_reading:
+            raise StudyError(
+                f"the study at {self._path} was opened for reading. To search, ask or enqueue, make it as it was made: "
+                "Study(task, space, path=...)."
+            )
 
     def _asked(self, number: int) -> AskedTrial:
         history = self._log.history

@@ -71,8 +71,8 @@ def unread(task: Task, configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     present, read = dict[str, None](), set[str]()
     for config in configs:
-        present |= dict.fromkeys(config.keys())
-        noted = copy.copy(config) if isinstance(config, Config) else Config(config)
+        noted = copy.copy(config) if isinstance(config, Config) else Config(config)  # a copy notes its own reads
+        present |= dict.fromkeys(copy.copy(noted))
         with Isolated() as isolated:
             Run(task, noted, isolated=isolated).rehearse()
         read |= noted.read

@@ -178,8 +178,6 @@ class _Columns:
     ignored: int | None
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
-        if not isinstance(outputs, Tensor):
-            raise TaskError(f"metric {self.name!r} needs a tensor from the model, got {type(outputs).__name__}.")
         if outputs.ndim == targets.ndim + 1 and outputs.shape[1] != 1 and self.name in _CLASSIFICATION:
             outputs, targets = outputs.movedim(1, -1).flatten(0, -2), targets.flatten()
         elif outputs.numel() == targets.numel():

@@ -101,7 +101,7 @@ def loss_of(task: Task, config: Config, device: torch.device) -> Loss:
     if isinstance(loss, nn.Module):
         loss = copy.deepcopy(loss).to(device)
     if "label_smoothing" in config:
-        if not isinstance(loss, nn.Module) or not isinstance(getattr(loss, "label_smoothing", None), float):
+        if not isinstance(loss, nn.Module) or not isinstance(getattr(loss, "label_smoothing", None), (int, float)):
             raise TaskError(
                 f"config['label_smoothing'] needs a loss with that attribute, loss= is {task.loss!r}. "
                 "Use nn.CrossEntropyLoss(), or take the name out of the space."
