@@ -14,13 +14,17 @@ Objective = Callable[[RunningTrial], Any]
 """Trains the trial. It may return a number, a mapping of metrics, or None if everything was reported."""
 
 
-def of_task(task: Task) -> Objective:
-    """Train one configuration of a task, epoch by epoch."""
+def of_task(task: Task, objective: tuple[str, bool]) -> Objective:
+    """Train one configuration of a task, epoch by epoch.
+
+    objective: (metric, whether more is better), by which each trial's best epoch is kept.
+    """
 
     def train(trial: RunningTrial) -> None:
         run = Run(
             task, trial.config,
             isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=trial.device,
+            objective=objective,
         )  # fmt: skip
         trial.track(run=run)
         for epoch in trial.epochs(at_most=run.epochs):

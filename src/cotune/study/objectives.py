@@ -12,20 +12,27 @@ from cotune.executors.running import RunningTrial
 from cotune.space import Space
 from cotune.study.directions import directions
 from cotune.training import Task, unread
+from cotune.training.threads import fastest_threads
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """objective: trains a trial. directions: metric -> whether it is maximised. steps: epochs of a trial, if known."""
+    """What a search trains, and how its results are judged.
+
+    objective: trains a trial. directions: metric -> whether it is maximised. steps: epochs of a trial, if known.
+    threads: measures how many threads to train with; None where that is the user's business.
+    """
 
     objective: Objective
     directions: dict[str, bool]
     steps: int | None
     task: Task | None
+    threads: Callable[[], int] | None = None
 
 
 def target_of(
     what: Task | Callable[[RunningTrial], Any],
+    space: Space,
     *,
     minimize: str | list[str] | None,
     maximize: str | list[str] | None,
@@ -35,7 +42,10 @@ def target_of(
     if isinstance(what, Task):
         if epochs is not None:
             raise StudyError(f"Study(epochs={epochs}) is for functions; a task has its own: Task(epochs={epochs})")
-        return Target(of_task(what), _task_directions(what, minimize, maximize), what.epochs, what)
+        chosen = _task_directions(what, minimize, maximize)
+        require_read(what, space)
+        objective = of_task(what, next(iter(chosen.items())))
+        return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
     if not callable(what):
         raise StudyError(
             f"Study(...) needs a ct.Task or a function of a trial as its first argument, got {what!r}. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -31,7 +31,17 @@ _SHARE = 0.01
 class Panel:
     """Shows how much of the budget is spent, the best so far and the time that is left. Writes to standard error."""
 
-    def __init__(self, budget: Budget, *, title: str, is_shown: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        title: str,
+        hints: Sequence[str] = (),
+        is_shown: bool = True,
+        stream: TextIO | None = None,
+    ) -> None:
+        """hints: advice on the space, shown once at the start."""
+        self._hints = tuple(hints)
         self._budget, self._title, self._is_shown = budget, printable(title), is_shown
         self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, emoji=False)
         self._live: Live | None = None
@@ -41,6 +51,8 @@ class Panel:
         self._last: History | None = None
 
     def __enter__(self) -> Panel:
+        for hint in self._hints if self._is_shown else ():
+            self._console.print(Text(f"hint: {printable(hint)}"), soft_wrap=True)
         if self._is_shown and self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()

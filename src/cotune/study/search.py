@@ -6,7 +6,9 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cotune.records import History
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
 from cotune.study.loop import Planner, Search
+from cotune.study.objectives import Target
 from cotune.study.panel import Panel
 from cotune.study.signals import handled
 
@@ -30,37 +33,56 @@ def checkpoints_at(path: Path | None) -> Checkpoints:
     return MemoryCheckpoints() if path is None else FolderCheckpoints(path / "checkpoints")
 
 
-def run(
-    log: Log,
-    planner: Planner,
-    *,
-    objective: Callable[[Any], Any],
-    executor: Equippable,
-    checkpoints: Checkpoints,
-    path: Path | None,
-    panel: Panel,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where a search is worked off: what is trained, who trains it, and where the states of its trials are kept."""
+
+    target: Target
+    executor: Equippable
+    checkpoints: Checkpoints
+    path: Path | None
+
+
+def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     """Search until the budget is spent. Raises Interrupted after a signal, StudyStopped if the start all failed."""
-    interruption, keeper = Interruption(), Keeper(checkpoints)
-    hint = resume_hint(path)
+    interruption, keeper = Interruption(), Keeper(workshop.checkpoints)
+    hint = resume_hint(workshop.path)
     log.settle("machine", machine())
-    with tempfile.TemporaryDirectory(prefix="cotune-") as scratch:
-        equipment = Equipment(objective, checkpoints, interruption, _directories(path or Path(scratch)))
-        trainer = executor.equip(equipment)
+    with ExitStack() as stack:
+        stack.enter_context(panel)
+        stack.enter_context(_threads(log, workshop.target))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
+        equipment = Equipment(
+            workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch)
+        )
+        trainer = workshop.executor.equip(equipment)
+        stack.callback(lambda: keeper.tidy(log.refresh()))
+        stack.callback(trainer.close)
 
         def watch(history: History) -> None:
             panel.show(history)
             keeper.watch(history)
 
-        try:
-            with panel, handled(interruption, hint):
-                Search(log, planner, trainer, interruption, watch).run()
-        finally:
-            trainer.close()
-            keeper.tidy(log.refresh())
+        with handled(interruption, hint):
+            Search(log, planner, trainer, interruption, watch).run()
     if interruption.is_requested:
         sys.stderr.write(f"{hint}\n")
         raise Interrupted(128 + interruption.signal)
+
+
+@contextmanager
+def _threads(log: Log, target: Target) -> Iterator[None]:
+    """Train with the number of threads that was measured to be fastest when the study was begun."""
+    if target.threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    known = log.refresh().settings.get("threads")
+    torch.set_num_threads(log.settle("threads", target.threads()) if known is None else known)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def machine() -> dict[str, Any]:

@@ -114,10 +114,9 @@ class Study:
             raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
         executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
         title = f"cotune {self._path}" if self._path else "cotune"
-        search.run(
-            self._log, self._planner(budget), objective=self._target.objective, executor=executor,
-            checkpoints=self._checkpoints, path=self._path, panel=Panel(budget, title=title, is_shown=progress),
-        )  # fmt: skip
+        panel = Panel(budget, title=title, hints=self._space.hints, is_shown=progress)
+        workshop = search.Workshop(self._target, executor, self._checkpoints, self._path)
+        search.run(self._log, self._planner(budget), workshop, panel)
         return self
 
     @overload
@@ -306,9 +305,6 @@ def _target(
 ) -> Target | None:
     if objective is None:
         return None
-    from cotune.study.objectives import require_read, target_of  # loads torch
+    from cotune.study.objectives import target_of  # loads torch
 
-    target = target_of(objective, minimize=minimize, maximize=maximize, epochs=epochs)
-    if target.task is not None:
-        require_read(target.task, space)
-    return target
+    return target_of(objective, space, minimize=minimize, maximize=maximize, epochs=epochs)

@@ -1,7 +1,7 @@
 """Training: one configuration of a task, without any search."""
 
 from cotune.training import checkpoint, data, metrics, optimizers, schedules
-from cotune.training.fit import Fit, fit, unread
+from cotune.training.fitting import Fit, fit, unread
 from cotune.training.loop import Best, Run
 from cotune.training.randomness import Isolated
 from cotune.training.samples import Batch, InMemory, Samples, Stream

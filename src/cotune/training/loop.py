@@ -55,11 +55,15 @@ class Run:
         seed: int = 0,
         split_seed: int = 0,
         device: str | torch.device | None = None,
+        objective: tuple[str, bool | None] | None = None,
     ) -> None:
-        """seed: of weights, order and noise. split_seed: of the splits. device: None for the task's."""
+        """seed: of weights, order and noise. split_seed: of the splits. device: None for the task's.
+
+        objective: (metric, whether more is better), by which the best epoch is kept; None for the task's.
+        """
         config = config if isinstance(config, Config) else Config(config)
         self.task, self.config, self.seed, self.device = task, config, seed, task.on(device)
-        self._isolated = isolated
+        self._isolated, self._objective = isolated, objective or task.objective
         self.epochs = _count(config, "epochs", task.epochs, at_most=task.epochs)
         self.batch_size = _count(config, "batch_size", 32)
         self.splits = task.splits(seed=seed, split_seed=split_seed, device=self.device)
@@ -83,17 +87,21 @@ class Run:
 
         A loss that is NaN is returned as it is; the caller decides.
         """
-        self.model.train()
         total, n_seen, is_sum = torch.zeros((), device=self.device), 0, self.task.loss_is_sum
-        for batch in self._batches(epoch):
-            n = batch.n
-            total.add_(self._step(batch), alpha=1 if is_sum else n)  # no .item(): it would wait for the device
+        for n, loss in self.steps(epoch):
+            total.add_(loss, alpha=1 if is_sum else n)  # no .item(): it would wait for the device
             n_seen += n
-            self._pacer.after_batch()
         metrics = self.evaluate() | {"train_loss": float(total) / n_seen}
-        self._pacer.after_epoch(metrics[self.task.objective[0]])
+        self._pacer.after_epoch(metrics[self._objective[0]])
         self._keep_best(epoch, metrics)
         return metrics
+
+    def steps(self, epoch: int) -> Iterator[tuple[int, Tensor]]:
+        """Trains epoch `epoch` batch by batch, without validation; each batch's size and loss, detached."""
+        self.model.train()
+        for batch in self._batches(epoch):
+            yield batch.n, self._step(batch)
+            self._pacer.after_batch()
 
     def evaluate(self, which: Literal["validation", "test"] = "validation") -> dict[str, float]:
         """Every metric and "loss" on a held-out part; leaves the model in evaluation mode."""
@@ -171,7 +179,7 @@ class Run:
         return {name: float(measure(output, target)) for name, measure in measures.items()}
 
     def _keep_best(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        name, maximize = self.task.objective
+        name, maximize = self._objective
         value = metrics[name]
         if maximize is None or math.isnan(value):
             return
