@@ -12,7 +12,7 @@ from cotune.records import Trial
 from cotune.study.trials import shown
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from cotune.executors.equipment import Checkpoints
     from cotune.training import Isolated, Run, Task
@@ -66,6 +66,24 @@ class Best:
             raise NoResult(f"trial {self.number} saved no state; name what to keep with trial.track(model=net)")
         state: Mapping[str, Any] = self._checkpoints().load(self.trial.checkpoint)
         return state
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The last weights: the `state_dict` of a task's model, or of what a function tracked as `model`.
+
+        Raises NoResult if the trial saved no such thing.
+        """
+        state = self.state()
+        model = state["run"]["model"] if self._is_of_task(state) else state.get("model")
+        if not isinstance(model, Mapping):
+            raise NoResult(
+                f"trial {self.number} saved {', '.join(state)}, and no model among them; "
+                "give it that name in your function: trial.track(model=net)"
+            )
+        return {name: value for name, value in model.items() if hasattr(value, "dtype")}
+
+    @staticmethod
+    def _is_of_task(state: Mapping[str, Any]) -> bool:
+        return isinstance(state.get("run"), Mapping) and "model" in state["run"]
 
     def model(self, epoch: str = "last") -> nn.Module:
         """The trained model with its weights, in evaluation mode, on the CPU.

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 
-from cotune.errors import Interrupted
+from cotune.errors import Interrupted, NoResult
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import Checkpoints, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
+from cotune.study.best import Best
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
 from cotune.study.loop import Planner, Search
 from cotune.study.objectives import Target
 from cotune.study.panel import Panel
 from cotune.study.signals import handled
+from cotune.training.checkpoint import write
 
 
 def checkpoints_at(path: Path | None) -> Checkpoints:
@@ -56,6 +60,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch)
         )
         trainer = workshop.executor.equip(equipment)
+        stack.callback(lambda: _hand_over(log.refresh(), workshop))
         stack.callback(lambda: keeper.tidy(log.refresh()))
         stack.callback(trainer.close)
 
@@ -83,6 +88,20 @@ def _threads(log: Log, target: Target) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _hand_over(history: History, workshop: Workshop) -> None:
+    """Write the best model's weights to `best.safetensors` in the study's folder, if there are any."""
+    number = history.best() if len(history.objectives) == 1 else None
+    if workshop.path is None or number is None:
+        return
+    best = Best(
+        history.trial(number), next(iter(history.objectives)),
+        task=None, checkpoints=lambda: workshop.checkpoints, seeds=(0, 0),
+    )  # fmt: skip
+    with suppress(NoResult):
+        data = safetensors.torch.save(dict(best.weights()), {"config": json.dumps(dict(best.config))})
+        write(workshop.path / "best.safetensors", data)
 
 
 def machine() -> dict[str, Any]:
