@@ -194,6 +194,19 @@ def test_a_trials_result_does_not_depend_on_what_ran_before(bench: Callable) -> 
     assert curve(ours.run(job(1))) == alone
 
 
+def test_a_trials_result_does_not_depend_on_the_callers_generators(bench: Callable) -> None:
+    curves = []
+    for seed in (1, 2):
+        torch.manual_seed(seed), random.seed(seed), np.random.seed(seed)  # noqa: NPY002
+        curves.append(curve(bench(noisy).run(job())))
+    assert curves[0] == curves[1]
+
+
+def test_two_trials_draw_differently(bench: Callable) -> None:
+    ours = bench(noisy)
+    assert curve(ours.run(job(0))) != curve(ours.run(job(1)))
+
+
 def test_global_generators_are_left_as_they_were(bench: Callable) -> None:
     def state() -> tuple:
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
