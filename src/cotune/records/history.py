@@ -217,14 +217,15 @@ class History:
             config = event.config
             rows.append(Row(tuple([config.get(name, _ABSENT) for name in self.space.names]), event.task))
         row = rows[number] if 0 <= number < len(rows) else None
-        seconds = row.seconds if row else 0.0
+        before, seconds = (row.state, row.seconds) if row else (None, 0.0)
         if row is None or not row.fold(event):
             raise FormatError(
                 f"event {self.position + 1} of the log ({event.kind}) cannot happen to trial {number} "
                 f"({(row and row.state) or 'unknown'}); the file is damaged"
             )
         self.seconds += row.seconds - seconds
-        self._sort(number, row)
+        if row.state is not before:
+            self._sort(number, row)
         self._draw_conclusions(row, event)
         self._pay(row)
 
