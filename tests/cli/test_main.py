@@ -127,7 +127,7 @@ def test_a_damaged_study_is_a_mistake_without_a_traceback(cli, damaged, name):
 @pytest.mark.parametrize("name", READING)
 def test_no_control_character_of_a_study_reaches_the_terminal(cli, tmp_path, name):
     path, evil = tmp_path / "evil", "\x1b[31m\x9bx"
-    with cotune.Study(None, {evil: [f"{evil}1", f"{evil}2"]}, minimize=evil, path=path) as study:
+    with cotune.Study(None, {"choice": [f"{evil}1", f"{evil}2"]}, minimize=evil, path=path) as study:
         study.tell(study.ask(), **{evil: 1.0})
         study.tell(study.ask(), failed=evil)
     for words in ([name, path], [name, path, "--json"], *([["show", path, 1], ["trials", path, "--csv"]])):

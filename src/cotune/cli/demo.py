@@ -64,7 +64,6 @@ def demo(trials: int, epochs: int, strategy: str, seed: int, path: Path, is_json
 
     Downloads nothing. The same line again has nothing left to do; more trials continue the study.
     """
-    _use_one_thread()
     with Study(digits_task(epochs), digits_space(), path=path, strategy=strategy, seed=seed) as study:
         study.optimize(trials=trials)
         require_result(study)
@@ -77,10 +76,3 @@ def demo(trials: int, epochs: int, strategy: str, seed: int, path: Path, is_json
             names = ["accuracy", "f1", "auc", "loss"]
             scores = {"validation": study.best.metrics, "sealed test set": test}
             print_table(["", *names], [[part, *[shown(s[name]) for name in names]] for part, s in scores.items()])
-
-
-def _use_one_thread() -> None:
-    """A network this small gains nothing from a second thread, and on a busy machine waits for it most of the time."""
-    import torch
-
-    torch.set_num_threads(1)

@@ -41,7 +41,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(Text(name), no_wrap=True, min_width=width)
     for row in cells[1:]:
         table.add_row(*[Text(cell) for cell in row[:n_shown]])
-    out.print(table, width=None if out.is_terminal else sum(widths) + _GAP * len(widths))
+    if not out.is_terminal:  # a pipe gets every column, however wide
+        out.width = sum(widths) + _GAP * len(widths)
+    out.print(table)
     if n_shown < len(columns):
         out.print(Text(f"{len(columns) - n_shown} more columns do not fit here: widen the terminal, or use --json"))
 

@@ -47,8 +47,8 @@ def _show_study(study: Study, is_json: bool) -> None:
 
 
 def _settings(study: Study) -> list[tuple[str, str]]:
-    """What was settled besides the strategy, which the status tells."""
-    settled = [(name, value) for name, value in study.settings.items() if name != "strategy"]
+    """What was settled, besides the strategy, which the status tells, and a budget that there is not."""
+    settled = [(name, value) for name, value in study.settings.items() if name != "strategy" and value is not None]
     return [(name, wording.settings(v) if isinstance(v, dict) else printable(str(v))) for name, v in settled]
 
 

@@ -19,7 +19,7 @@ from cotune.study.trials import shown
 @click.option("-n", "n", metavar="N", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
 @as_json
 def top(folder: Path, n: int, is_json: bool) -> None:
-    """List the best trials, the best first.
+    """List the best trials.
 
     With several objectives, the trials of the front come first, marked by an asterisk.
     """
@@ -36,9 +36,9 @@ def top(folder: Path, n: int, is_json: bool) -> None:
 
 def ranking(history: History) -> list[int]:
     """Numbers of the done trials: the front first, then those that went furthest, then the lower first loss."""
-    front, losses = frozenset(history.front()), history.y
+    front, furthest, losses = frozenset(history.front()), frozenset(history.contenders()), history.y
     done = [number for number in range(len(history)) if history.state(number) is State.DONE]
-    return sorted(done, key=lambda k: (k not in front, -history.step(k), losses[k, 0], k))
+    return sorted(done, key=lambda k: (k not in front, k not in furthest, losses[k, 0], k))
 
 
 def print_trials(study: Study, trials: list[Trial], *, marked: frozenset[int] = frozenset()) -> None:
