@@ -54,7 +54,7 @@ PARAMETERS = [
     ("optimizer", Categorical([]), "[]"),
     ("optimizer", Categorical("adam"), "'adam'"),
     ("optimizer", Categorical(None), "None"),
-    ("optimizer", Categorical({"a", "b"}), "{"),
+    ("optimizer", Categorical({"a"}), "{"),
     ("optimizer", Categorical(["a", "a"]), "'a'"),
     ("optimizer", Categorical([1, True]), "True"),
     ("optimizer", Categorical([1, 1.0]), "1.0"),
