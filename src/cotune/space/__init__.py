@@ -2,6 +2,7 @@
 
 from cotune.space.conditions import at_least, at_most, one_of
 from cotune.space.parameters import Categorical, Float, Int, Parameter
+from cotune.space.positions import Positions
 from cotune.space.space import Space
 
-__all__ = ["Categorical", "Float", "Int", "Parameter", "Space", "at_least", "at_most", "one_of"]
+__all__ = ["Categorical", "Float", "Int", "Parameter", "Positions", "Space", "at_least", "at_most", "one_of"]

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
+from cotune.space.encoding import Floats
 from cotune.space.values import key, nearest, real, whole
 
 
@@ -23,6 +26,7 @@ class Whole:
     high: int
     step: int = 1
     count: int = field(init=False)
+    is_ordered: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", (self.high - self.low) // self.step + 1)
@@ -47,6 +51,10 @@ class Whole:
     def decode(self, unit: float, rest: float) -> int:
         """The value whose cell holds `unit`, moved by `rest`."""
         return self.low + _cell(unit, self.count) * self.step + int(rest)
+
+    def snapped(self, units: Floats) -> Floats:
+        """The middles of the cells that the positions lie in."""
+        return _middles(units, self.count)
 
     def draw(self, unit: float, below: float) -> int:
         """The value whose cell holds unit + below / 2**53, computed with whole numbers: a float has too few bits."""
@@ -78,6 +86,7 @@ class LogWhole:
 
     low: int
     high: int
+    is_ordered: bool = field(init=False, default=True)
     _first: float = field(init=False)
     _last: float = field(init=False)
 
@@ -112,6 +121,11 @@ class LogWhole:
         """The value whose cell holds `unit`, moved by `rest`."""
         value = round(math.exp(self._first * (1.0 - unit) + self._last * unit))
         return min(max(value, self.low), self.high) + int(rest)
+
+    def snapped(self, units: Floats) -> Floats:
+        """The positions of the ints in whose cells they lie."""
+        values = np.exp(self._first * (1.0 - units) + self._last * units).round().clip(self.low, self.high)
+        return ((np.log(values) - self._first) / (self._last - self._first)).clip(0.0, 1.0)
 
     def draw(self, unit: float, below: float) -> int:
         """The value at `unit`, moved within the error of its logarithm: by less than value / 2**46.
@@ -152,6 +166,7 @@ class Steps:
     step: float
     count: int
     is_wide: bool = field(init=False, default=False)
+    is_ordered: bool = field(init=False, default=True)
     _fraction: tuple[int, int, int] = field(init=False)  # (a, b, q)
 
     def __post_init__(self) -> None:
@@ -174,6 +189,10 @@ class Steps:
     def decode(self, unit: float, rest: float) -> float:
         """The value whose cell holds `unit`."""
         return self._value(_cell(unit, self.count))
+
+    def snapped(self, units: Floats) -> Floats:
+        """The middles of the cells that the positions lie in."""
+        return _middles(units, self.count)
 
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""
@@ -238,6 +257,10 @@ class Choices:
         """The choice whose cell holds `unit`."""
         return self._fresh(_cell(unit, self.count))
 
+    def snapped(self, units: Floats) -> Floats:
+        """The middles of the cells that the positions lie in."""
+        return _middles(units, self.count)
+
     def draw(self, unit: float, below: float) -> Any:
         """The choice at `unit`."""
         return self._fresh(_cell(unit, self.count))
@@ -276,6 +299,10 @@ def decimal(value: float) -> Fraction:
 
 def _cell(unit: float, count: int) -> int:
     return min(int(unit * count), count - 1)
+
+
+def _middles(units: Floats, count: int) -> Floats:
+    return (np.minimum(np.floor(units * count), count - 1.0) + 0.5) / count
 
 
 def _indices(count: int, n: int) -> list[int]:

@@ -11,6 +11,9 @@ from cotune.errors import SpaceError
 from cotune.space.encoding import Scale
 from cotune.space.values import choice, nearest, real
 
+_HAIR = 1e-12
+"""Positions closer than this are taken for the same."""
+
 
 class Condition(Protocol):
     """A fact about a parent's value."""
@@ -23,6 +26,9 @@ class Condition(Protocol):
 
     def witnesses(self, scale: Scale) -> Sequence[Any]:
         """Legal values of the parent to try: where conditions can hold together, they hold at one of these."""
+
+    def spans(self, scale: Scale) -> Sequence[tuple[float, float]]:
+        """Closed intervals of [0, 1] that hold the positions of just those values that satisfy it."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with one key, the name of the function that makes the condition."""
@@ -47,6 +53,11 @@ class OneOf:
     def witnesses(self, scale: Scale) -> Sequence[Any]:
         """Its values."""
         return self.values
+
+    def spans(self, scale: Scale) -> Sequence[tuple[float, float]]:
+        """A hair to both sides of each value."""
+        units = [scale.encode(value)[0] for value in self.values]
+        return [(unit - _HAIR, unit + _HAIR) for unit in units]
 
     def to_json(self) -> dict[str, Any]:
         """{"one_of": [...]}."""
@@ -75,6 +86,11 @@ class AtLeast:
         """The smallest legal value from the bound on."""
         return _known(scale.first(self.bound))
 
+    def spans(self, scale: Scale) -> Sequence[tuple[float, float]]:
+        """From where it begins to hold up to 1."""
+        turn = _turn(lambda unit: not self.holds(scale.decode(unit, 0.0)))
+        return [(turn, 1.0)] if self.holds(scale.decode(1.0, 0.0)) else []
+
     def to_json(self) -> dict[str, Any]:
         """{"at_least": bound}."""
         return {"at_least": self.bound}
@@ -102,12 +118,28 @@ class AtMost:
         """The parent's smallest value."""
         return _known(scale.first(-math.inf))
 
+    def spans(self, scale: Scale) -> Sequence[tuple[float, float]]:
+        """From 0 to where it ceases to hold."""
+        turn = _turn(lambda unit: self.holds(scale.decode(unit, 0.0)))
+        return [(0.0, turn)] if self.holds(scale.decode(0.0, 0.0)) else []
+
     def to_json(self) -> dict[str, Any]:
         """{"at_most": bound}."""
         return {"at_most": self.bound}
 
     def __repr__(self) -> str:
         return f"at_most({self.bound!r})"
+
+
+def _turn(holds: Callable[[float], bool]) -> float:
+    """The position up to which `holds` is true, by bisection; 0 where it never is, 1 where it always is."""
+    low, high = 0.0, 1.0
+    if holds(high):
+        return high
+    while high - low > _HAIR:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return 0.5 * (low + high) if low else low
 
 
 def at_least(bound: Any) -> AtLeast:

@@ -15,7 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cotune.space.values import real
+
+Floats = NDArray[np.float64]
 
 
 class Scale(Protocol):
@@ -29,6 +34,10 @@ class Scale(Protocol):
     def is_wide(self) -> bool:
         """Whether one float cannot reach every value, so that sampling needs two."""
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether neighbouring positions are alike; False for choices without an order."""
+
     def legal(self, value: Any) -> Any:
         """The legal value equal to `value`; ValueError, ready to follow the name, if there is none."""
 
@@ -37,6 +46,9 @@ class Scale(Protocol):
 
     def decode(self, unit: float, rest: float) -> Any:
         """The legal value at a position in [0, 1], corrected by `rest`."""
+
+    def snapped(self, units: Floats) -> Floats:
+        """Positions moved to where the values that they decode to are encoded, many at once, up to rounding."""
 
     def draw(self, unit: float, below: float) -> Any:
         """The value for a uniform number in [0, 1); `below` in [0, 1) says where between it and the next one."""
@@ -58,6 +70,7 @@ class Linear:
     low: float
     high: float
     is_wide: bool = field(init=False, default=False)
+    is_ordered: bool = field(init=False, default=True)
     _half: float = field(init=False)  # 0.5 where high - low overflows, else 1
     _width: float = field(init=False)
     _cell: float = field(init=False)
@@ -90,6 +103,10 @@ class Linear:
         """The value at `unit`; without a rest, low at 0 and high at 1."""
         return min(max(self._position(unit) + rest, self.low), self.high)
 
+    def snapped(self, units: Floats) -> Floats:
+        """The positions themselves; 0 if there is but one value."""
+        return 0.0 * units if self.low == self.high else units
+
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""
         return self.decode(unit, 0.0)
@@ -118,6 +135,7 @@ class Logarithmic:
     low: float
     high: float
     is_wide: bool = field(init=False, default=False)
+    is_ordered: bool = field(init=False, default=True)
     _first: float = field(init=False)
     _last: float = field(init=False)
 
@@ -146,6 +164,10 @@ class Logarithmic:
     def decode(self, unit: float, rest: float) -> float:
         """The value at `unit`, in [low, high]."""
         return min(max(self._position(unit) + rest, self.low), self.high)
+
+    def snapped(self, units: Floats) -> Floats:
+        """The positions themselves; 0 if there is but one value."""
+        return 0.0 * units if self.low == self.high else units
 
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""

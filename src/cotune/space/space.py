@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from cotune.space import stored
 from cotune.space.grid import LIMIT, count_points, largest, points
 from cotune.space.notation import declared
 from cotune.space.parameters import Parameter
+from cotune.space.positions import Positions
 from cotune.space.rules import TRIES, Rule, as_rules, broken, empty, probe, title
 from cotune.space.tree import Point, planted
 
@@ -78,6 +80,16 @@ class Space:
     def dimension(self) -> int:
         """Number of parameters d, and of encoded columns."""
         return len(self._tree.parameters)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """The columns of the unit cube, for work on many configurations at once."""
+        return Positions.of(self._tree)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether some configurations of legal values are forbidden."""
+        return bool(self._rules)
 
     @property
     def starts(self) -> tuple[Config, ...]:
