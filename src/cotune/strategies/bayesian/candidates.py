@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from cotune.config import Config
@@ -20,7 +19,7 @@ from cotune.strategies.bayesian.features import Features
 Floats = NDArray[np.float64]
 Value = Callable[[Floats], Floats]
 """(m, d) snapped positions -> (m,) how good they are."""
-Climb = Callable[[Tensor], tuple[Tensor, Tensor]]
+Climb = Callable[[Floats], tuple[Floats, Floats]]
 """(m, c) columns -> minus how good they are, and its gradient."""
 
 N_SPREAD, N_LOCAL, N_STARTS = 512, 256, 6
@@ -118,6 +117,7 @@ def climbed(
 ) -> Floats:  # fmt: skip
     """The positions after their active numbers were moved uphill."""
     x, low, high = features.box(units)
+
     found, _ = lbfgs.minimize(
         climb, x, low, high,
         iterations=iterations, gradient_tolerance=gradient_tolerance, value_tolerance=value_tolerance,
@@ -146,7 +146,7 @@ def _coordinates(features: Features, units: Floats, value: Value, generator: Gen
     return units
 
 
-def first_new(ground: Ground, candidates: Floats, tried: Tensor) -> tuple[Floats, Config] | None:
+def first_new(ground: Ground, candidates: Floats, tried: Floats) -> tuple[Floats, Config] | None:
     """The first candidate that is legal and not among the tried (n, c) columns; None if there is none."""
     for unit in candidates[: None if ground.listed is not None else _LOOKS]:
         if _is_new(ground.features, unit, tried) and (config := ground.legal(unit)) is not None:
@@ -154,7 +154,7 @@ def first_new(ground: Ground, candidates: Floats, tried: Tensor) -> tuple[Floats
     return None
 
 
-def last_resort(ground: Ground, tried: Tensor, generator: Generator) -> tuple[Floats, Config] | None:
+def last_resort(ground: Ground, tried: Floats, generator: Generator) -> tuple[Floats, Config] | None:
     """A legal configuration drawn at random that was not tried; None if none is found: the space is exhausted."""
     for config in _samples(ground.space, generator):
         unit = ground.space.encode(config)[0]
@@ -168,5 +168,5 @@ def _samples(space: Space, generator: Generator) -> Iterator[Config]:
     return (space.sample(generator) for _ in range(_LOOKS))
 
 
-def _is_new(features: Features, unit: Floats, tried: Tensor) -> bool:
-    return not bool(((tried - features.of(unit[None])).abs().amax(1) < _SAME).any()) if len(tried) else True
+def _is_new(features: Features, unit: Floats, tried: Floats) -> bool:
+    return not bool((np.abs(tried - features.of(unit[None])).max(axis=1) < _SAME).any())

@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cotune.space import Positions
 
@@ -35,7 +33,7 @@ class Features:
             1 if ordered else int(count) if count <= _MAX_HOT else _CODE_BITS
             for ordered, count in zip(positions.is_ordered, counts, strict=True)
         ]
-        self.groups = torch.tensor([j for j, width in enumerate(self._widths) for _ in range(width)])
+        self.groups = np.repeat(np.arange(len(counts)), self._widths)
         self._first = np.cumsum([0, *self._widths[:-1]])
         self.is_number = np.asarray(positions.is_ordered)
         self.is_plain = bool(np.all(self.is_number)) and not positions.has_conditions
@@ -46,10 +44,10 @@ class Features:
         """Number of parameters d."""
         return len(self._widths)
 
-    def of(self, units: Floats) -> Tensor:
+    def of(self, units: Floats) -> Floats:
         """(n, c) columns of snapped positions (n, d); NaN is allowed where a parameter is inactive."""
         if self.is_plain:
-            return torch.from_numpy(np.ascontiguousarray(units))
+            return np.ascontiguousarray(units)
         active = self._positions.active(units)
         columns = np.zeros((len(units), len(self.groups)))
         for j, width in enumerate(self._widths):
@@ -59,19 +57,19 @@ class Features:
             else:
                 rows = np.flatnonzero(active[:, j])
                 columns[rows, where : where + width] = self._code(self._cells(units[rows, j], j), j)
-        return torch.from_numpy(columns)
+        return columns
 
-    def box(self, units: Floats) -> tuple[Tensor, Tensor, Tensor]:
+    def box(self, units: Floats) -> tuple[Floats, Floats, Floats]:
         """Columns of snapped positions, and the bounds between which a gradient may move them: active numbers only."""
         x = self.of(units)
         if self.is_plain:
-            return x, torch.zeros_like(x), torch.ones_like(x)
-        free = torch.from_numpy((self._positions.active(units) & self.is_number)[:, self.groups.numpy()])
-        return x, torch.where(free, 0.0, x), torch.where(free, 1.0, x)
+            return x, np.zeros_like(x), np.ones_like(x)
+        free = (self._positions.active(units) & self.is_number)[:, self.groups]
+        return x, np.where(free, 0.0, x), np.where(free, 1.0, x)
 
-    def moved(self, units: Floats, x: Tensor) -> Floats:
+    def moved(self, units: Floats, x: Floats) -> Floats:
         """The positions with their active numbers taken from the columns x, snapped."""
-        numbers = x.numpy()[:, self._first]
+        numbers = x[:, self._first]
         return self._positions.snapped(np.where(self._positions.active(units) & self.is_number, numbers, units))
 
     def _levels(self, j: int) -> Floats:

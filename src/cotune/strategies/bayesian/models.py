@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cotune.numerics import gp
 from cotune.numerics.gp import Posterior, Prior
@@ -16,6 +14,8 @@ from cotune.numerics.warp import Warp, Warped, clipped, half_rank
 from cotune.strategies.bayesian.evidence import Evidence
 from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.memory import Fitted
+
+Floats = NDArray[np.float64]
 
 _ALIKE_FROM = 15
 """From this many parameters on, all models have lengthscales that are alike a priori."""
@@ -58,9 +58,9 @@ class Belief:
     is_new: bool
 
     @property
-    def losses(self) -> Tensor:
+    def losses(self) -> Floats:
         """(n,) warped losses of the rows."""
-        return torch.from_numpy(self.warped.values[self.rows])
+        return self.warped.values[self.rows]
 
 
 def believe(
@@ -73,12 +73,11 @@ def believe(
     is_new = fitted is None or n >= _next_fit(fitted.results)
     if is_new or fitted is None:
         rows = _chosen(evidence.losses, _FIT_ROWS)
-        x, y = features.of(evidence.units[rows]), torch.from_numpy(warped.values[rows])
-        fitted = _fit(prior, x, y, fitted, n, number, generator)
-    theta = torch.tensor(fitted.theta, dtype=torch.float64)
+        fitted = _fit(prior, features.of(evidence.units[rows]), warped.values[rows], fitted, n, number, generator)
+    theta = np.array(fitted.theta)
     rows = _nearest(features, evidence, theta)
     posterior = gp.condition(
-        prior, theta, features.of(evidence.units[rows]), torch.from_numpy(warped.values[rows]),
+        prior, theta, features.of(evidence.units[rows]), warped.values[rows],
         features.of(evidence.pending),
     )  # fmt: skip
     return Belief(model, posterior, warped, rows, fitted, is_new)
@@ -89,22 +88,22 @@ def _next_fit(results: int) -> int:
 
 
 def _fit(
-    prior: Prior, x: Tensor, y: Tensor, fitted: Fitted | None, n: int, number: int, generator: Generator
+    prior: Prior, x: Floats, y: Floats, fitted: Fitted | None, n: int, number: int, generator: Generator
 ) -> Fitted:
     """From the last hyperparameters alone, or also from scratch when there is a third more evidence than last time."""
     is_cold = fitted is None or n >= max(fitted.cold + 1, int(_COLD_GROWTH * fitted.cold))
-    starts = [] if fitted is None else [torch.tensor(fitted.theta, dtype=torch.float64)]
+    starts = [] if fitted is None else [np.array(fitted.theta)]
     if is_cold:
         starts.append(prior.start)
         if fitted is None:
-            starts.append(prior.start + _SCATTER * torch.from_numpy(generator.standard_normal(len(prior.start))))
+            starts.append(prior.start + _SCATTER * generator.standard_normal(len(prior.start)))
     iterations = _COLD_ITERATIONS if is_cold else _WARM_ITERATIONS
-    theta = gp.fit(prior, x, y, torch.stack(starts), iterations=iterations)
+    theta = gp.fit(prior, x, y, np.stack(starts), iterations=iterations)
     cold = n if is_cold or fitted is None else fitted.cold
     return Fitted(tuple(theta.tolist()), n, cold, number)
 
 
-def _chosen(losses: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+def _chosen(losses: Floats, n: int) -> NDArray[np.int64]:
     """At most n rows: the better half by loss, the rest evenly over the others, in their order."""
     if len(losses) <= n:
         return np.arange(len(losses))
@@ -114,14 +113,14 @@ def _chosen(losses: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([order[: n // 2], spread]))
 
 
-def _nearest(features: Features, evidence: Evidence, theta: Tensor) -> NDArray[np.int64]:
+def _nearest(features: Features, evidence: Evidence, theta: Floats) -> NDArray[np.int64]:
     """At most `_ROWS` rows: the better half by loss, the rest by their scaled distance from the best."""
     losses = evidence.losses
     if len(losses) <= _ROWS:
         return np.arange(len(losses))
     order = np.argsort(losses, kind="stable")
     others = order[_ROWS // 2 :]
-    z = features.of(evidence.units) * torch.exp(-theta[features.groups])
-    distance = ((z[others] - z[order[0]]) ** 2).sum(1).numpy()
+    z = features.of(evidence.units) * np.exp(-theta[features.groups])
+    distance = ((z[others] - z[order[0]]) ** 2).sum(axis=1)
     near = others[np.argsort(distance, kind="stable")[: _ROWS - _ROWS // 2]]
     return np.sort(np.concatenate([order[: _ROWS // 2], near]))

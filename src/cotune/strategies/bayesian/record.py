@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cotune.numerics.acquisition import LogExpectedImprovement, explore_share
@@ -27,36 +26,34 @@ def opening(evidence: Evidence) -> dict[str, JsonValue]:
 
 
 def of(
-    belief: Belief, ground: Ground, evidence: Evidence, unit: Floats, best: torch.Tensor, *, gap: int | None = None
+    belief: Belief, ground: Ground, evidence: Evidence, unit: Floats, best: float, *, gap: int | None = None
 ) -> dict[str, Any]:
     """The record of a suggestion at a position; gap: given if it minimises the predicted mean."""
     x = ground.features.of(unit[None])
-    mean, variance = belief.posterior.predict(x)
+    mean, sd = _predicted(belief, x)
     found = {
         "strategy": NAME,
         "why": "expected improvement" if gap is None else "lowest predicted mean",
         "results": evidence.n_results,
         "pending": len(evidence.pending),
-        "explore": float(explore_share(mean, variance.sqrt(), best)),
+        "explore": explore_share(mean, sd, best),
         "nearest": _nearest(belief, evidence, x),
         "best": int(evidence.numbers[int(evidence.losses.argmin())]),
         "model": _model(belief),
     }
     if evidence.sign is not None:
-        found |= _in_metric(belief, float(mean), float(variance.sqrt()), best, x, evidence.sign)
+        found |= _in_metric(belief, mean, sd, best, x, evidence.sign)
     return found if gap is None else {**found, "gap": gap}
 
 
-def _in_metric(
-    belief: Belief, mean: float, sd: float, best: torch.Tensor, x: torch.Tensor, sign: float
-) -> dict[str, JsonValue]:
+def _in_metric(belief: Belief, mean: float, sd: float, best: float, x: Floats, sign: float) -> dict[str, JsonValue]:
     """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
     warped = belief.warped
     low, high = sorted(sign * warped.raw(mean + side * sd) for side in (-1.0, 1.0))
-    improvement, slope = LogExpectedImprovement(belief.posterior, best).value(x).exp(), warped.slope(float(best))
+    improvement, slope = math.exp(LogExpectedImprovement(belief.posterior, best).value(x)[0]), warped.slope(best)
     return {
         "predicted": {"mean": sign * warped.raw(mean), "low": low, "high": high},
-        "expected_improvement": float(improvement) * slope,
+        "expected_improvement": improvement * slope,
         "noise": math.sqrt(float(belief.posterior.noise)) * slope,
     }
 
@@ -69,9 +66,13 @@ def _model(belief: Belief) -> dict[str, JsonValue]:
     return {"name": belief.model.name, "theta": list(fitted.theta), "fitted": fitted.results, "cold": fitted.cold}
 
 
-def _nearest(belief: Belief, evidence: Evidence, x: torch.Tensor) -> list[list[float]]:
+def _nearest(belief: Belief, evidence: Evidence, x: Floats) -> list[list[float]]:
     """The numbers of the closest evaluated trials and their distances, in lengthscales."""
-    rows = belief.rows
-    distance = (belief.posterior.z[: len(rows)] - x * belief.posterior.scale).norm(dim=1)
-    order = distance.argsort(stable=True)[:_NEAREST].tolist()
-    return [[int(evidence.numbers[rows[i]]), round(float(distance[i]), 4)] for i in order]
+    distance = belief.posterior.distance(x)[0, : len(belief.rows)]
+    order = distance.argsort(kind="stable")[:_NEAREST].tolist()
+    return [[int(evidence.numbers[belief.rows[i]]), round(float(distance[i]), 4)] for i in order]
+
+
+def _predicted(belief: Belief, x: Floats) -> tuple[float, float]:
+    mean, variance = belief.posterior.predict(x)
+    return float(mean[0]), math.sqrt(variance[0])

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cotune.config import Config
 from cotune.numerics.acquisition import LogExpectedImprovement
@@ -104,7 +102,7 @@ class BayesianOptimization:
         )
 
     def _opening(
-        self, history: History, number: int, ground: Ground, tried: Tensor, generator: Generator
+        self, history: History, number: int, ground: Ground, tried: Floats, generator: Generator
     ) -> tuple[Floats, Config] | None:
         """The middle of the space for trial 0, then evenly spread points."""
         spread = Sobol().suggest(history, number - len(history) + 1, lambda _: generator)[-1].config
@@ -132,13 +130,13 @@ def _gap(memory: Memory, evidence: Evidence) -> int:
     return max(_GAPS[0], memory.gap // 2) if has_paid else min(_GAPS[1], 2 * memory.gap)
 
 
-def _lowest_mean(ground: Ground, evidence: Evidence, belief: Belief, tried: Tensor) -> tuple[Floats, Config] | None:
+def _lowest_mean(ground: Ground, evidence: Evidence, belief: Belief, tried: Floats) -> tuple[Floats, Config] | None:
     """The minimiser of the predicted mean near the best results; None if it was tried, or is forbidden."""
     posterior = belief.posterior
 
-    def climb(x: Tensor) -> tuple[Tensor, Tensor]:
+    def climb(x: Floats) -> tuple[Floats, Floats]:
         mean, _, pullback = posterior.predict_with_gradient(x)
-        return mean, pullback(torch.ones_like(mean), torch.zeros_like(mean))
+        return mean, pullback(np.ones_like(mean), np.zeros_like(mean))
 
     starts = _best(evidence, belief)
     found = climbed(ground.features, starts, climb, iterations=40, gradient_tolerance=1e-6, value_tolerance=1e-10)
@@ -147,13 +145,12 @@ def _lowest_mean(ground: Ground, evidence: Evidence, belief: Belief, tried: Tens
 
 
 def _most_promising(
-    ground: Ground, evidence: Evidence, belief: Belief, tried: Tensor, generator: Generator
+    ground: Ground, evidence: Evidence, belief: Belief, tried: Floats, generator: Generator
 ) -> tuple[Floats, Config] | None:
     acquisition = LogExpectedImprovement(belief.posterior, incumbent(belief))
 
     def value(units: Floats) -> Floats:
-        values: Floats = acquisition.value(ground.features.of(units)).numpy()
-        return values
+        return acquisition.value(ground.features.of(units))
 
     best = _best(evidence, belief)
     candidates = pool(ground, best, generator)
@@ -161,16 +158,14 @@ def _most_promising(
     return first_new(ground, order, tried) or last_resort(ground, tried, generator)
 
 
-def incumbent(belief: Belief) -> Tensor:
+def incumbent(belief: Belief) -> float:
     """The loss to undercut: the lowest seen, or lower if a pending trial is predicted to be."""
-    n = len(belief.rows)
-    pending = belief.posterior.fitted[n:]
-    best = belief.losses.min()
-    return torch.minimum(best, pending.min()) if len(pending) else best
+    pending = belief.posterior.fitted[len(belief.rows) :]
+    return float(min(belief.losses.min(), pending.min(initial=np.inf)))
 
 
 def _best(evidence: Evidence, belief: Belief) -> Floats:
     """(k, d) positions of the trials with the lowest posterior means."""
-    order = belief.posterior.fitted[: len(belief.rows)].argsort(stable=True)[:_TOP].numpy()
+    order = belief.posterior.fitted[: len(belief.rows)].argsort(kind="stable")[:_TOP]
     units = evidence.units[belief.rows[order]]
     return np.where(np.isnan(units), 0.5, units)
