@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
     from cotune.executors.inline import Inline
     from cotune.records import Trial
-    from cotune.space import Categorical, Float, Int, Space, at_least, at_most, one_of
+    from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
     from cotune.strategies.sobol import Sobol
     from cotune.study import Study
@@ -36,6 +36,7 @@ _HOME = {
     "LeaseLost": "cotune.errors",
     "NoResult": "cotune.errors",
     "Paused": "cotune.errors",
+    "Prior": "cotune.space",
     "Random": "cotune.strategies",
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
@@ -65,6 +66,7 @@ __all__ = [
     "LeaseLost",
     "NoResult",
     "Paused",
+    "Prior",
     "Random",
     "Sobol",
     "Space",

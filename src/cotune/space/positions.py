@@ -42,6 +42,11 @@ class Positions:
         return cls(np.array(counts), np.array([scale.is_ordered for scale in scales.values()]), tree, gates)
 
     @property
+    def has_priors(self) -> bool:
+        """Whether some parameter has a prior."""
+        return any(parameter.has_prior for parameter in self._tree.parameters.values())
+
+    @property
     def has_conditions(self) -> bool:
         """Whether some column is inactive in some configuration."""
         return bool(self._gates)
@@ -60,3 +65,15 @@ class Positions:
                 inside |= (low <= units[:, parent]) & (units[:, parent] <= high)
             active[:, child] &= inside & active[:, parent]
         return active
+
+    def log_prior(self, units: Floats) -> Floats:
+        """(n,) log densities of the users' priors at snapped positions (n, d), in proportion to uniform sampling.
+
+        The sum over the active columns that have a prior; 0 without any.
+        """
+        total, active = np.zeros(len(units)), self.active(units)
+        for j, (name, parameter) in enumerate(self._tree.parameters.items()):
+            if parameter.has_prior:
+                log_density = parameter.prior.log_density(units[:, j], self._tree.scales[name])
+                total += np.where(active[:, j], log_density, 0.0)
+        return total
