@@ -12,6 +12,7 @@ from cotune.records import Event, Failed, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
+from cotune.strategies.bayesian import BayesianOptimization
 from cotune.strategies.sobol import Sobol
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
@@ -19,6 +20,7 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "random": Random,
     "sobol": Sobol,
     "starts": lambda: StartsFirst(Random()),
+    "bayesian": lambda: BayesianOptimization(start=3),
 }
 
 SPACES: dict[str, Callable[[], Space]] = {

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cotune.config import Config
 from cotune.errors import FormatError
 from cotune.records import events as e
@@ -82,6 +85,11 @@ class History:
     def y(self) -> Floats:
         """(n, m) losses of done trials, NaN for every other trial. Do not write."""
         return self._columns.y(len(self))
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """(n,) whether each trial has its outcome: done, failed or stopped. Do not write."""
+        return self._columns.ended(len(self))
 
     def state(self, number: int) -> State:
         """Where trial `number` stands."""
@@ -228,6 +236,8 @@ class History:
         self.seconds += row.seconds - seconds
         if row.state is not before:
             self._sort(number, row)
+            if row.state is not None and row.state.is_final:
+                self._columns.set_ended(number)
         self._draw_conclusions(row, event)
         self._pay(row)
 

@@ -1,0 +1,172 @@
+"""Where to look for the maximum of an acquisition function, and how: many points, then climbs from the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.quasirandom import SobolEngine
+
+from cotune.config import Config
+from cotune.numerics import lbfgs
+from cotune.space import Space
+from cotune.strategies.bayesian.features import Features
+
+Floats = NDArray[np.float64]
+Value = Callable[[Floats], Floats]
+"""(m, d) snapped positions -> (m,) how good they are."""
+Climb = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""(m, c) columns -> minus how good they are, and its gradient."""
+
+N_SPREAD, N_LOCAL, N_STARTS = 512, 256, 6
+_DRAWN = 32
+"""So many configurations are drawn by the space itself where there are rules: candidates may all be forbidden."""
+_MIN_SHARE = 0.3
+_ITERATIONS = 40
+_LOOKS = 256
+"""How many candidates are looked at, from the best down, for one that is legal and new."""
+_SAME = 1e-9
+_LISTED = 2048
+"""A finite space of at most so many configurations is searched whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A space as candidates see it. listed: all configurations of a small finite space as snapped positions."""
+
+    space: Space
+    features: Features
+    base: Floats  # the first Sobol' points, to be shifted for each trial
+    listed: Floats | None
+
+    @classmethod
+    def of(cls, space: Space) -> Ground:
+        """What can be computed once per space."""
+        base: Floats = SobolEngine(space.dimension, scramble=False).draw(N_SPREAD, dtype=torch.float64).numpy()
+        return cls(space, Features(space.positions), base, _listed(space))
+
+    def legal(self, unit: Floats) -> Config | None:
+        """The configuration at a position, if no rule forbids it."""
+        config = self.space.decode(np.where(np.isnan(unit), 0.5, unit))
+        return config if not self.space.has_rules or self.space.allows(config) else None
+
+    def shifted(self, generator: Generator) -> Floats:
+        """Evenly spread points, moved together (Cranley & Patterson 1976)."""
+        return (self.base + generator.random(self.base.shape[1])) % 1.0
+
+
+def _listed(space: Space) -> Floats | None:
+    size = space.size
+    if size is None or size > _LISTED:
+        return None
+    units = np.array([space.encode(config)[0] for config in space.grid(size)])
+    return np.where(np.isnan(units), 0.5, units)
+
+
+def pool(ground: Ground, best: Floats, generator: Generator) -> Floats:
+    """(m, d) snapped positions to begin with: spread over the space, and near the best ones (k, d)."""
+    if ground.listed is not None:
+        return ground.listed
+    spread = ground.shifted(generator)
+    near = _neighbours(ground.features, best, generator)
+    drawn = (
+        [ground.space.encode(ground.space.sample(generator))[0] for _ in range(32)] if ground.space.has_rules else []
+    )
+    more = np.array(drawn).reshape(-1, spread.shape[1])
+    return ground.space.positions.snapped(np.concatenate([spread, near, np.where(np.isnan(more), 0.5, more)]))
+
+
+def _neighbours(features: Features, best: Floats, generator: Generator) -> Floats:
+    """Good positions with a few entries moved, by steps of all sizes; choices are drawn anew half of the time."""
+    d = best.shape[1]
+    parents = best[generator.integers(len(best), size=N_LOCAL)]
+    parents = np.where(np.isnan(parents), generator.random(parents.shape), parents)
+    is_moved = generator.random((N_LOCAL, d)) < max(2 / d, _MIN_SHARE)
+    size = 0.5 * 10 ** (-3 * generator.random((N_LOCAL, 1)))
+    step = size * generator.standard_normal((N_LOCAL, d))
+    fresh = generator.random((N_LOCAL, d))
+    redrawn = np.where(fresh < 0.5, 2 * fresh, parents)
+    moved = np.where(features.is_number, np.clip(parents + step, 0.0, 1.0), redrawn)
+    return np.where(is_moved, moved, parents)
+
+
+def ranked(
+    ground: Ground, candidates: Floats, incumbent: Floats, value: Value, climb: Climb, generator: Generator
+) -> Floats:
+    """All candidates and what climbing from the best of them found, the best first."""
+    values = value(candidates)
+    if ground.listed is not None:
+        return candidates[np.argsort(-values, kind="stable")]
+    starts = np.concatenate([candidates[_picked(values, N_STARTS - 1, generator)], incumbent])
+    rounds = 1 if ground.features.is_plain else 2
+    for _ in range(rounds):
+        starts = climbed(ground.features, starts, climb, iterations=_ITERATIONS // rounds)
+        starts = _coordinates(ground.features, starts, value, generator)
+    everything = np.concatenate([starts, candidates])
+    values = np.concatenate([value(starts), values])
+    return everything[np.argsort(-values, kind="stable")]
+
+
+def climbed(
+    features: Features, units: Floats, climb: Climb, *, iterations: int, gradient_tolerance: float = 1e-3,
+    value_tolerance: float = 1e-4,
+) -> Floats:  # fmt: skip
+    """The positions after their active numbers were moved uphill."""
+    x, low, high = features.box(units)
+    found, _ = lbfgs.minimize(
+        climb, x, low, high,
+        iterations=iterations, gradient_tolerance=gradient_tolerance, value_tolerance=value_tolerance,
+    )  # fmt: skip
+    return features.moved(units, found)
+
+
+def _picked(values: Floats, n: int, generator: Generator) -> NDArray[np.int64]:
+    """The best candidate and n - 1 others, likelier the better they are (Gumbel's trick for sampling by softmax)."""
+    best = int(values.argmax())
+    noisy = np.clip(values - values[best], -30.0, 0.0) + generator.gumbel(size=len(values))
+    noisy[best] = np.inf
+    return np.argsort(-noisy, kind="stable")[:n]
+
+
+def _coordinates(features: Features, units: Floats, value: Value, generator: Generator) -> Floats:
+    """The positions after each discrete parameter in turn took its best level, all else being equal."""
+    for j, levels in enumerate(features.levels):
+        if len(levels) < 2:
+            continue
+        tried = levels if len(levels) <= 24 else generator.choice(levels, 24, replace=False)
+        trials = np.repeat(units[:, None, :], len(tried) + 1, axis=1)
+        trials[:, 1:, j] = tried
+        values = value(trials.reshape(-1, units.shape[1])).reshape(len(units), -1)
+        units = trials[np.arange(len(units)), values.argmax(axis=1)]
+    return units
+
+
+def first_new(ground: Ground, candidates: Floats, tried: Tensor) -> tuple[Floats, Config] | None:
+    """The first candidate that is legal and not among the tried (n, c) columns; None if there is none."""
+    for unit in candidates[: None if ground.listed is not None else _LOOKS]:
+        if _is_new(ground.features, unit, tried) and (config := ground.legal(unit)) is not None:
+            return unit, config
+    return None
+
+
+def last_resort(ground: Ground, tried: Tensor, generator: Generator) -> tuple[Floats, Config] | None:
+    """A legal configuration drawn at random that was not tried; None if none is found: the space is exhausted."""
+    for config in _samples(ground.space, generator):
+        unit = ground.space.encode(config)[0]
+        filled = np.where(np.isnan(unit), 0.5, unit)
+        if _is_new(ground.features, filled, tried):
+            return filled, config
+    return None
+
+
+def _samples(space: Space, generator: Generator) -> Iterator[Config]:
+    return (space.sample(generator) for _ in range(_LOOKS))
+
+
+def _is_new(features: Features, unit: Floats, tried: Tensor) -> bool:
+    return not bool(((tried - features.of(unit[None])).abs().amax(1) < _SAME).any()) if len(tried) else True

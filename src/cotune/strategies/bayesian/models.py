@@ -1,0 +1,127 @@
+"""Three Gaussian processes that take turns: no single warp or prior is best on every objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotune.numerics import gp
+from cotune.numerics.gp import Posterior, Prior
+from cotune.numerics.warp import Warp, Warped, clipped, half_rank
+from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.features import Features
+from cotune.strategies.bayesian.memory import Fitted
+
+_ALIKE_FROM = 15
+"""From this many parameters on, all models have lengthscales that are alike a priori."""
+_OFTEN = 64
+"""Up to so many results hyperparameters follow every result, later every tenth part more."""
+_GROWTH, _COLD_GROWTH = 1.1, 1.3
+_FIT_ROWS, _ROWS = 192, 400
+_COLD_ITERATIONS, _WARM_ITERATIONS = 40, 12
+_SCATTER = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A way to look at losses: how they are warped, and whether lengthscales are alike a priori."""
+
+    name: str
+    warp: Warp
+    is_alike: bool
+
+
+MODELS = (
+    Model("half-rank", half_rank, False),
+    Model("half-rank alike", half_rank, True),
+    Model("plain", clipped, False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A model that saw the evidence. rows: which trials of the evidence it was given, in the order of the posterior.
+
+    fitted: the hyperparameters; is_new: whether they were found now, so that the record must hold them.
+    """
+
+    model: Model
+    posterior: Posterior
+    warped: Warped
+    rows: NDArray[np.int64]
+    fitted: Fitted
+    is_new: bool
+
+    @property
+    def losses(self) -> Tensor:
+        """(n,) warped losses of the rows."""
+        return torch.from_numpy(self.warped.values[self.rows])
+
+
+def believe(
+    model: Model, features: Features, evidence: Evidence, fitted: Fitted | None, number: int, generator: Generator
+) -> Belief:
+    """The model's posterior; hyperparameters are the logged ones, or new ones found from there when it is time."""
+    prior = gp.prior(features.groups, alike=model.is_alike or features.n_groups >= _ALIKE_FROM)
+    warped = model.warp(evidence.losses)
+    n = len(evidence.losses)
+    is_new = fitted is None or n >= _next_fit(fitted.results)
+    if is_new or fitted is None:
+        rows = _chosen(evidence.losses, _FIT_ROWS)
+        x, y = features.of(evidence.units[rows]), torch.from_numpy(warped.values[rows])
+        fitted = _fit(prior, x, y, fitted, n, number, generator)
+    theta = torch.tensor(fitted.theta, dtype=torch.float64)
+    rows = _nearest(features, evidence, theta)
+    posterior = gp.condition(
+        prior, theta, features.of(evidence.units[rows]), torch.from_numpy(warped.values[rows]),
+        features.of(evidence.pending),
+    )  # fmt: skip
+    return Belief(model, posterior, warped, rows, fitted, is_new)
+
+
+def _next_fit(results: int) -> int:
+    return results + 1 if results < _OFTEN else int(np.ceil(_GROWTH * results))
+
+
+def _fit(
+    prior: Prior, x: Tensor, y: Tensor, fitted: Fitted | None, n: int, number: int, generator: Generator
+) -> Fitted:
+    """From the last hyperparameters alone, or also from scratch when there is a third more evidence than last time."""
+    is_cold = fitted is None or n >= max(fitted.cold + 1, int(_COLD_GROWTH * fitted.cold))
+    starts = [] if fitted is None else [torch.tensor(fitted.theta, dtype=torch.float64)]
+    if is_cold:
+        starts.append(prior.start)
+        if fitted is None:
+            starts.append(prior.start + _SCATTER * torch.from_numpy(generator.standard_normal(len(prior.start))))
+    iterations = _COLD_ITERATIONS if is_cold else _WARM_ITERATIONS
+    theta = gp.fit(prior, x, y, torch.stack(starts), iterations=iterations)
+    cold = n if is_cold or fitted is None else fitted.cold
+    return Fitted(tuple(theta.tolist()), n, cold, number)
+
+
+def _chosen(losses: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """At most n rows: the better half by loss, the rest evenly over the others, in their order."""
+    if len(losses) <= n:
+        return np.arange(len(losses))
+    order = np.argsort(losses, kind="stable")
+    others = np.sort(order[n // 2 :])
+    spread = others[np.linspace(0, len(others) - 1, n - n // 2).astype(np.int64)]
+    return np.sort(np.concatenate([order[: n // 2], spread]))
+
+
+def _nearest(features: Features, evidence: Evidence, theta: Tensor) -> NDArray[np.int64]:
+    """At most `_ROWS` rows: the better half by loss, the rest by their scaled distance from the best."""
+    losses = evidence.losses
+    if len(losses) <= _ROWS:
+        return np.arange(len(losses))
+    order = np.argsort(losses, kind="stable")
+    others = order[_ROWS // 2 :]
+    z = features.of(evidence.units) * torch.exp(-theta[features.groups])
+    distance = ((z[others] - z[order[0]]) ** 2).sum(1).numpy()
+    near = others[np.argsort(distance, kind="stable")[: _ROWS - _ROWS // 2]]
+    return np.sort(np.concatenate([order[: _ROWS // 2], near]))
