@@ -30,7 +30,8 @@ class History:
     position: number of events folded. steps: last step of a trial, None while it is unknown; created_steps: the same as
     the study was created with. steps_paid: steps trained, or promised to running trials. seconds: measured training
     time of all leases that ended. settings: what was decided once, by name. running: trial number ->
-    worker that holds its lease. waiting, paused: numbers of trials that nobody holds.
+    worker that holds its lease. waiting, paused: numbers of trials that nobody holds. outcomes: numbers of the trials
+    with an outcome, in the order in which it came.
     """
 
     def __init__(self, space: Space | None = None) -> None:
@@ -44,6 +45,7 @@ class History:
         self.running: dict[int, str] = {}
         self.waiting: set[int] = set()
         self.paused: set[int] = set()
+        self.outcomes: list[int] = []
         self.steps_paid = 0
         self.seconds = 0.0
         self.created_steps: int | None = None
@@ -250,6 +252,8 @@ class History:
             self.waiting.add(number)
         elif row.state is State.PAUSED:
             self.paused.add(number)
+        else:
+            self.outcomes.append(number)
 
     def _draw_conclusions(self, row: Row, event: Event) -> None:
         """What an event of one trial means for the whole."""

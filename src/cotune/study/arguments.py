@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cotune.errors import StudyError
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
 from cotune.study.loop import Budget
+from cotune.study.stopping import Stopping
 
 
 def checked_seed(seed: object) -> int:
@@ -33,6 +36,52 @@ def checked_budget(trials: object, total_epochs: object, seconds: object) -> Bud
         total_epochs=None if total_epochs is None else _whole("study.optimize(total_epochs=", total_epochs),
         seconds=None if seconds is None or math.isinf(seconds) else float(seconds),
     )
+
+
+def checked_stopping(
+    objectives: Sequence[str], *, stop: object, tolerance: object, target: object, patience: object
+) -> Stopping:
+    """What ends a search before its budget is spent."""
+    if stop not in (None, "auto"):
+        raise StudyError(f"study.optimize(stop={stop!r}) takes 'auto' or None")
+    if tolerance is not None and stop is None:
+        raise StudyError(f"study.optimize(tolerance={tolerance!r}) goes with stop='auto'")
+    return Stopping(
+        targets={} if target is None else _targets(target, objectives),
+        patience=None if patience is None else _whole("study.optimize(patience=", patience),
+        is_auto=stop == "auto",
+        tolerance=None if tolerance is None else _tolerance(tolerance),
+    )
+
+
+def _targets(target: object, objectives: Sequence[str]) -> dict[str, float]:
+    if not isinstance(target, Mapping):
+        if len(objectives) > 1:
+            named = ", ".join(f"{name!r}: ..." for name in objectives)
+            raise StudyError(
+                f"study.optimize(target={target!r}) is one value for {len(objectives)} objectives: "
+                f"name those that must be reached together, target={{{named}}}"
+            )
+        return {objectives[0]: _finite("study.optimize(target=", target)}
+    unknown = [name for name in target if name not in objectives]
+    if unknown or not target:
+        raise StudyError(
+            f"study.optimize(target={dict(target)!r}) takes values of the objectives, {', '.join(objectives)}"
+        )
+    return {str(name): _finite(f"study.optimize(target={name!r}: ", value) for name, value in target.items()}
+
+
+def _tolerance(tolerance: object) -> float:
+    value = _finite("study.optimize(tolerance=", tolerance)
+    if value < 0:
+        raise StudyError(f"study.optimize(tolerance={tolerance!r}) takes a number of at least 0, in the metric's units")
+    return value
+
+
+def _finite(argument: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise StudyError(f"{argument}{value!r}) takes a finite number")
+    return float(value)
 
 
 def checked_count(n: object) -> int:
