@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cotune.errors import LeaseLost, Paused
+from cotune.errors import Interrupted, LeaseLost, Paused
 from cotune.executors import outcome
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
@@ -81,15 +82,13 @@ class _InlineExecutor:
                 return [*trial.leave(), self._pause(job, trial, begun)]
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
-        except LeaseLost:
-            raise
-        except Paused:
-            return [*trial.leave(), self._pause(job, trial, begun)]
-        except (Abandoned, KeyboardInterrupt):
-            interruption.request()
+        except (Abandoned, KeyboardInterrupt, Interrupted) as error:
+            interruption.request(_signal(error))
             return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
-            failure = outcome.of_error(job, error, _since(begun))
+        except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
+            if isinstance(error, Paused) and trial.must_leave:
+                return [*trial.leave(), self._pause(job, trial, begun)]
+            failure = outcome.of_error(job, error, _since(begun))  # of a lost lease, `emit` will say so again
         _free_memory(failure)
         return [*trial.leave(), failure]
 
@@ -97,6 +96,11 @@ class _InlineExecutor:
         if trial.is_at_milestone:
             return Reached(job.number, job.epoch, trial.step, _since(begun))
         return Released(job.number, job.epoch, _since(begun))
+
+
+def _signal(error: BaseException) -> int:
+    """What a search inside the user's function was ended by; SIGINT for a plain KeyboardInterrupt."""
+    return int(error.code) - 128 if isinstance(error, Interrupted) and error.code else signal.SIGINT
 
 
 def _since(begun: float) -> float:
