@@ -199,7 +199,8 @@ def test_another_space_at_the_same_path_is_refused_with_the_difference(tmp_path:
     [
         {"strategy": "randm"}, {"scheduler": "ashaa"}, {"executor": "inlin"}, {"seed": -1}, {"seed": 1.5},
         {"seed": True}, {"minimize": 3}, {"minimize": []}, {"minimize": ["a", "a"]}, {"minimize": "a", "maximize": "a"},
-        {"epochs": 0}, {"epochs": 2.5}, {"durability": "always"},
+        {"epochs": 0}, {"epochs": 2.5}, {"durability": "always"}, {"strategy": 3}, {"strategy": None},
+        {"strategy": ct.Random}, {"scheduler": None}, {"executor": ct.Inline},
     ],
 )  # fmt: skip
 def test_a_typo_in_an_argument_is_our_error_and_writes_nothing(options: dict, tmp_path: Path) -> None:
@@ -215,6 +216,19 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
         study(tmp_path / "file")
 
 
+@pytest.mark.parametrize("path", [3, "", b"study"])
+def test_a_path_that_is_no_path_is_refused(path: object) -> None:
+    for opened in (lambda: ct.Study(None, {"x": (0, 1)}, path=path), lambda: ct.Study.open(path)):
+        with pytest.raises(StudyError, match="takes a study's folder"):
+            opened()
+
+
+def test_a_path_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="cannot be made: Not a directory"):
+        study(tmp_path / "file" / "study")
+
+
 def test_opening_what_is_not_there_is_refused_and_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no study"):
         ct.Study.open(tmp_path / "nothing")
@@ -225,6 +239,12 @@ def test_opening_what_is_not_there_is_refused_and_makes_nothing(tmp_path: Path) 
 def test_telling_a_trial_that_is_not_there_is_refused(number: int) -> None:
     with pytest.raises(StudyError, match=f"there is no trial {number}"):
         study().tell(number, 1.0)
+
+
+@pytest.mark.parametrize("trial", ["0", None, 0.0, True])
+def test_telling_what_is_no_trial_is_refused(trial: object) -> None:
+    with pytest.raises(StudyError, match=r"what ask\(\) gave"):
+        study().tell(trial, 1.0)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cotune.errors import Interrupted, LeaseLost, Paused
+from cotune.errors import Interrupted, LeaseLost, Paused, StudyError
 from cotune.executors import outcome
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
@@ -19,6 +19,7 @@ from cotune.executors.interruption import Abandoned
 from cotune.executors.running import RunningTrial
 from cotune.records import Event, Job, Reached, Released
 from cotune.training import Isolated
+from cotune.training.devices import check_device, present
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Inline:
     device: str = "auto"
     checkpoint_s: float = 30.0
 
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        seconds = self.checkpoint_s
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+            raise StudyError(f"Inline(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
+
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says."""
         return _InlineExecutor(self, equipment)
@@ -44,9 +51,7 @@ class _InlineExecutor:
         self._equipment = equipment
         self._jobs: deque[Job] = deque()
         self._checkpoint_s = settings.checkpoint_s
-        self._device = settings.device
-        if self._device == "auto":
-            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = str(present(settings.device))
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._jobs.extend(jobs)
