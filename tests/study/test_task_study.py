@@ -196,3 +196,14 @@ def test_a_device_that_is_not_here_is_an_error_before_trial_0(tmp_path: Path) ->
     assert not (tmp_path / "new").exists()
     with pytest.raises(TaskError, match="device='cuda' is not on this machine"):
         ct.Study(lambda trial: 1.0, {"x": (0, 1)}, executor=ct.Inline(device="cuda")).optimize(1, progress=False)
+
+
+@pytest.mark.parametrize(("name", "choices"), [("optimizer", ["sgd", "adma"]), ("schedule", ["constant", "cosin"])])
+def test_a_choice_that_training_does_not_know_is_an_error_before_trial_0(name: str, choices: list[str]) -> None:
+    with pytest.raises(TaskError, match=f"{name}='{choices[1]}'.*{choices[0]}"):
+        ct.Study(task(), {name: choices})
+
+
+def test_a_builder_may_know_other_choices() -> None:
+    own = task(optimizer=lambda parameters, c: {"lion": torch.optim.SGD}[c.optimizer](parameters))
+    assert ct.Study(own, {"optimizer": ["lion"]}).optimize(1, progress=False).best.config.optimizer == "lion"

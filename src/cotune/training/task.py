@@ -99,8 +99,10 @@ class Task:
         return getattr(self.loss, "reduction", "mean") == "sum"
 
     def on(self, device: str | torch.device | None = None) -> torch.device:
-        """`device`, or the task's own, as a torch device. TaskError if this machine does not have it."""
-        return present(device or self.device)
+        """`device`, or the task's own, as a torch device. TaskError if there is none of that name on this machine."""
+        chosen = device or self.device
+        check_device(chosen)
+        return present(chosen)
 
     def splits(self, *, seed: int, split_seed: int, device: torch.device) -> Splits:
         """The parts of the data for one run, on `device`; tensors are moved there once per task."""
