@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 import subprocess
 import sys
@@ -279,6 +281,17 @@ def test_trials_are_a_table(tmp_path: Path) -> None:
     assert [trial.number for trial in ours.trials[-1:]] == [1] and ours.trials[-1].number == 1
     with pytest.raises(IndexError):
         ours.trials[2]
+
+
+@pytest.mark.parametrize("evil", ["=cmd()", "\x1b=cmd()", "\t@cmd", " +1", "\r-1"])
+def test_no_cell_of_a_csv_is_a_formula_or_holds_control_characters(evil: str) -> None:
+    ours = ct.Study(None, {"choice": [evil]}, minimize=evil)
+    ours.tell(ours.ask(), **{evil: 1.0})
+    ours.enqueue({"choice": evil})
+    text = ours.trials.to_csv()
+    cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert not [cell for cell in cells if cell.strip()[:1] in ("=", "+", "-", "@")]
 
 
 def test_names_and_reasons_are_escaped_in_html() -> None:
