@@ -231,3 +231,16 @@ def test_the_number_of_epochs_cannot_change_on_a_path(tmp_path: Path) -> None:
     study(epochs, epochs=4, path=tmp_path).close()
     with pytest.raises(StudyError, match="epochs: 4 there, 5 here"):
         study(epochs, epochs=5, path=tmp_path)
+
+
+@pytest.mark.parametrize("search", [ct.minimize, ct.maximize])
+def test_what_is_no_function_is_refused_before_trial_0(search: object, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="take a function of a configuration, got 3"):
+        search(3, SPACE, trials=2, path=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("options", [{"device": "gpu"}, {"checkpoint_s": -1}, {"checkpoint_s": "30"}])
+def test_a_typo_in_an_executors_option_is_refused(options: dict) -> None:
+    with pytest.raises(ct.CotuneError, match=next(iter(options))):
+        ct.Inline(**options)

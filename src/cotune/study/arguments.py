@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -84,6 +85,28 @@ def _finite(argument: str, value: object) -> float:
     return float(value)
 
 
+def checked_path(path: object, argument: str) -> Path:
+    """A folder's path as given by a user; argument: the name used in errors."""
+    if not isinstance(path, str | Path) or not str(path):
+        raise StudyError(f"{argument}{path!r}) takes a study's folder as text or a Path, e.g. 'runs/digits'")
+    return Path(path)
+
+
+def check_part(kind: str, part: object, method: str) -> None:
+    """StudyError unless `part` is a name, or an object with the method of its kind."""
+    if isinstance(part, type):
+        raise StudyError(f"Study({kind}={part.__name__}) is a class; pass an object: {kind}={part.__name__}()")
+    if not isinstance(part, str) and not callable(getattr(part, method, None)):
+        raise StudyError(f"Study({kind}={part!r}) takes a name, e.g. 'auto', or an object with {method}()")
+
+
+def checked_number(trial: object, number: object) -> int:
+    """The number of a trial that is told; trial: what the user gave."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise StudyError(f"study.tell({trial!r}, ...) takes what ask() gave, or a trial's number")
+    return number
+
+
 def checked_count(n: object) -> int:
     """How many trials are asked for."""
     return _whole("study.ask(n=", n)
@@ -97,6 +120,12 @@ def storage_at(path: Path | None, durability: Durability) -> Storage:
         return MemoryStorage()
     if path.exists() and not path.is_dir():
         raise StudyError(f"Study(path={str(path)!r}) is a file; a study is a folder. Choose another path.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"Study(path={str(path)!r}) cannot be made: {error.strerror}. Choose another path.") from error
+    if not os.access(path, os.W_OK):
+        raise StudyError(f"Study(path={str(path)!r}) cannot be written to. Choose another path, or Study.open it.")
     return SqliteStorage(path, durability=durability)
 
 

@@ -59,6 +59,10 @@ class Study:
         Raises SpaceError, TaskError or StudyError before anything is written.
         """
         self._space = space if isinstance(space, Space) else Space(space)
+        for kind, part, method in (
+            ("strategy", strategy, "suggest"), ("scheduler", scheduler, "plan"), ("executor", executor, "equip"),
+        ):  # fmt: skip
+            arguments.check_part(kind, part, method)
         self._strategy = auto.strategy_named(strategy) if isinstance(strategy, str) else strategy
         self._is_auto = self._strategy is None
         self._scheduler = auto.scheduler_named(scheduler) if isinstance(scheduler, str) else scheduler
@@ -70,7 +74,7 @@ class Study:
             seed=arguments.checked_seed(seed),
             steps=self._target.steps if self._target else None,
         )
-        self._attach(None if path is None else Path(path), durability)
+        self._attach(None if path is None else arguments.checked_path(path, "Study(path="), durability)
         self._log.create(created)
         require_same(self._log.history, created)
 
@@ -80,7 +84,7 @@ class Study:
 
         Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
         """
-        folder = Path(path)
+        folder = arguments.checked_path(path, "Study.open(")
         log = Log(SqliteStorage(folder))
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
@@ -162,7 +166,7 @@ class Study:
         LeaseLost if the trial has another outcome or was handed to another worker.
         """
         history = self._log.refresh()
-        number = trial if isinstance(trial, int) else trial.number
+        number = arguments.checked_number(trial, getattr(trial, "number", trial))
         if not 0 <= number < len(history):
             raise StudyError(f"study.tell({number}, ...): there is no trial {number}; the study has {len(history)}")
         epoch = history.epoch(number) if isinstance(trial, int) else trial.epoch
