@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import cotune as ct
 from builders import created, done, plane, started
 from cotune.errors import FormatError, StorageError
 from cotune.storage import SqliteStorage
@@ -122,6 +123,14 @@ def test_many_processes_may_open_a_new_study_at_once(tmp_path: Path) -> None:
         results = [process.communicate() for process in processes]
         assert [error.decode() for _, error in results if error] == []
         assert sorted(int(out) for out, _ in results) == list(range(8))
+
+
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+def test_a_log_waits_for_the_disk_where_a_power_cut_must_lose_nothing(
+    durability: str, level: int, tmp_path: Path
+) -> None:
+    study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="value", path=tmp_path, durability=durability)
+    assert study._log.storage._open().execute("pragma synchronous").fetchone() == (level,)
 
 
 def test_a_newer_file_is_refused_and_not_altered(tmp_path: Path) -> None:

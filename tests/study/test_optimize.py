@@ -88,6 +88,7 @@ def test_auto_keeps_its_choice_when_the_budget_grows(tmp_path: Path) -> None:
         ours.optimize(trials=trials, progress=False)
         ours.close()
     assert ours.settings["strategy"]["name"] == "sobol"
+    assert {trial.decision["strategy"] for trial in ours.trials} == {"sobol"}
 
 
 def test_the_first_three_alike_failures_end_the_search_with_their_error() -> None:
@@ -219,6 +220,29 @@ def test_an_interrupt_raised_by_the_users_code_ends_the_search_like_a_signal() -
     with pytest.raises(ct.Interrupted) as caught:
         ours.optimize(trials=3, progress=False)
     assert caught.value.code == 130 and ours.history.waiting == {1}
+
+
+def test_a_trial_left_between_its_last_epoch_and_its_outcome_ends_with_what_it_had_reported() -> None:
+    import torch
+
+    left = []
+
+    def train(trial: object) -> None:
+        x = trial.config.x
+        trial.track(net=torch.nn.Linear(1, 1))
+        for epoch in trial.epochs(at_most=2):
+            trial.report(value=x + epoch)
+            left.append(epoch)
+        if len(left) == 2:
+            raise KeyboardInterrupt
+
+    ours = study(train, epochs=4, executor=ct.Inline(checkpoint_s=0.0))
+    with pytest.raises(ct.Interrupted):
+        ours.optimize(trials=1, progress=False)
+    left.append(2)
+    ours.optimize(trials=1, progress=False)
+    assert left == [0, 1, 2]  # no epoch was trained again
+    assert ours.best.value == ours.best.config.x + 1
 
 
 def test_epochs_without_a_number_is_a_failure_that_says_what_to_do() -> None:

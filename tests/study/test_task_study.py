@@ -171,6 +171,23 @@ def test_threads_are_given_back() -> None:
     assert torch.get_num_threads() == before
 
 
+def test_a_task_is_trained_with_the_threads_that_were_settled_and_the_callers_setting_comes_back() -> None:
+    threads = []
+    ours = ct.Study(
+        task(model=lambda c: threads.append(torch.get_num_threads()) or nn.Linear(64, 10), epochs=1),
+        {"batch_size": [1024]},
+    )
+    ours._log.settle("threads", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        ours.optimize(1, progress=False)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert threads[-1] == 2
+
+
 def test_a_study_of_a_task_opens_without_it_for_reading(finished: ct.Study) -> None:
     with ct.Study.open(finished.path) as again:
         assert again.best.config == finished.best.config
