@@ -8,7 +8,7 @@ from cotune.records import Enqueued, Event, Failed, History, Started, State, Sto
 
 RECORD = {
     "strategy": "bayesian", "why": "expected improvement", "results": 2, "pending": 0,
-    "predicted": {"mean": 1.0, "low": 0.5, "high": 2.0}, "expected_improvement": 0.1, "noise": 0.01, "explore": 0.75,
+    "predicted": {"mean": 1.0, "low": 0.5, "high": 2.0}, "expected_improvement": 0.1, "noise": 0.0, "explore": 0.75,
     "nearest": [[1, 0.25], [0, 0.5], [9, 0.6]], "best": 1, "model": {},
 }  # fmt: skip
 

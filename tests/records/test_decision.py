@@ -71,3 +71,10 @@ def test_deviations_are_counted_on_the_side_where_the_value_lies() -> None:
     predicted = Prediction(1.0, 0.5, 3.0)
     assert [predicted.deviations(value) for value in (0.0, 0.5, 1.0, 3.0, 5.0)] == [-2.0, -1.0, 0.0, 1.0, 2.0]
     assert Prediction(1.0, 1.0, 3.0).deviations(0.5) is None
+
+
+def test_a_result_may_deviate_by_the_noise_too() -> None:
+    assert Prediction(1.0, -2.0, 4.0).deviations(11.0, noise=4.0) == 2.0
+    record = {**full(), "predicted": {"mean": 1.0, "low": -2.0, "high": 4.0}, "noise": 4.0}
+    assert read_decision(record).deviations(6.0) == 1.0
+    assert read_decision({}).deviations(6.0) is None

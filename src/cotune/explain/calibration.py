@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from cotune.explain.decisions import result
-from cotune.records import History, Prediction, read_decision
+from cotune.records import DecisionRecord, History, read_decision
 
 _PERIODS = 4
 
@@ -19,8 +19,9 @@ class Calibration:
     """Predictions against results, over all trials that have both.
 
     within_one, within_two: shares in [0, 1] of the `n_judged` results whose prediction has a width, that lie at most
-    one or two standard deviations off; 0.68 and 0.95 for normal errors that were rightly judged. mean_error: mean of
-    |result - predicted mean|. bias: mean of result - predicted mean. Both in the first objective's units.
+    one or two standard deviations off, noise included; 0.68 and 0.95 for normal errors that were rightly judged.
+    mean_error: mean of |result - predicted mean|. bias: mean of result - predicted mean. Both in the first objective's
+    units.
     """
 
     n: int
@@ -51,11 +52,11 @@ class Choices:
 
 def calibration(history: History) -> Calibration | None:
     """How the results compare with what was predicted; None if no trial has both."""
-    pairs = list(_predicted(history))
+    pairs = [(record, record.predicted.mean, value) for record, value in _results(history) if record.predicted]
     if not pairs:
         return None
-    off = [abs(d) for predicted, value in pairs if (d := predicted.deviations(value)) is not None]
-    errors = [value - predicted.mean for predicted, value in pairs]
+    off = [abs(deviations) for record, _, value in pairs if (deviations := record.deviations(value)) is not None]
+    errors = [value - mean for _, mean, value in pairs]
     return Calibration(
         n=len(pairs),
         n_judged=len(off),
@@ -76,11 +77,11 @@ def choices(history: History) -> Choices:
     )
 
 
-def _predicted(history: History) -> Iterable[tuple[Prediction, float]]:
+def _results(history: History) -> Iterable[tuple[DecisionRecord, float]]:
     for number in range(len(history)):
-        predicted, value = read_decision(history.decision(number)).predicted, result(history, number)
-        if predicted is not None and value is not None:
-            yield predicted, value
+        value = result(history, number)
+        if value is not None:
+            yield read_decision(history.decision(number)), value
 
 
 def _parts(told: Sequence[tuple[int, float]]) -> list[Sequence[tuple[int, float]]]:

@@ -37,7 +37,7 @@ class Explanation:
 
     objective: the metric that `predicted` and `value` are of. maximise: whether more of it is better. decision: what
     was said when the trial was proposed. best_value: result of the trial that was the best then. deviations: how many
-    standard deviations the value lies above the prediction (below: negative); None without one of them.
+    standard deviations, noise included, the value lies above the prediction (below: negative); None without both.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Explanation:
 def explanation(history: History, number: int) -> Explanation:
     """Why the trial was proposed, as its decision record says, and what came of it; 0 <= number < len(history)."""
     record = read_decision(history.decision(number))
-    value, predicted = result(history, number), record.predicted
+    value = result(history, number)
     objective, maximise = next(iter(history.objectives.items()))
     return Explanation(
         number=number,
@@ -71,7 +71,7 @@ def explanation(history: History, number: int) -> Explanation:
         best_value=None if record.best is None else result(history, record.best),
         evidence=_evidence(history, number, record),
         value=value,
-        deviations=None if predicted is None or value is None else predicted.deviations(value),
+        deviations=None if value is None else record.deviations(value),
         failure=history.failure(number),
     )
 

@@ -19,18 +19,20 @@ EXPECTED_IMPROVEMENT = "expected improvement"
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a result was expected to be: mean, and one standard deviation below and above it, low <= mean <= high."""
+    """What was predicted, without noise: mean, and one standard deviation below and above it, low <= mean <= high."""
 
     mean: float
     low: float
     high: float
 
-    def deviations(self, value: float) -> float | None:
-        """How many standard deviations a value lies above the mean (below: negative); None for a side without width.
+    def deviations(self, value: float, noise: float = 0.0) -> float | None:
+        """How many standard deviations a result lies above the mean (below: negative); None where there is no width.
 
-        The two sides may differ, as they do where results were warped before they were modelled.
+        noise: standard deviation that a result has besides the uncertainty of the prediction. The two sides may
+        differ, as they do where results were warped before they were modelled.
         """
-        width = self.high - self.mean if value >= self.mean else self.mean - self.low
+        side = self.high - self.mean if value >= self.mean else self.mean - self.low
+        width = math.hypot(side, noise)
         return (value - self.mean) / width if width > 0 else None
 
 
@@ -39,10 +41,10 @@ class DecisionRecord:
     """Why a trial was proposed.
 
     strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
-    predicted: in the first objective's own units and sign. expected_improvement: in the same units, >= 0. noise:
-    standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement
-    that comes from uncertainty. nearest: (trial number, distance) of evaluated trials. best: the best trial known then.
-    stop: why the scheduler gave the trial up.
+    predicted: the first objective without noise, in its own units and sign. expected_improvement: in the same units,
+    >= 0. noise: standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected
+    improvement that comes from uncertainty. nearest: (trial number, distance) of evaluated trials. best: the best trial
+    known then. stop: why the scheduler gave the trial up.
     """
 
     strategy: str = ""
@@ -56,6 +58,10 @@ class DecisionRecord:
     nearest: tuple[tuple[int, float], ...] = ()
     best: int | None = None
     stop: Mapping[str, JsonValue] | None = None
+
+    def deviations(self, result: float) -> float | None:
+        """How many standard deviations a result lies above what was predicted, noise included; None if not known."""
+        return self.predicted.deviations(result, self.noise or 0.0) if self.predicted else None
 
     @property
     def is_of_model(self) -> bool:
