@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cotune.records import Trial
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
+    from cotune.strategies.bayesian import BayesianOptimization
     from cotune.strategies.sobol import Sobol
     from cotune.study import Study
     from cotune.study.functions import maximize, minimize
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BayesianOptimization": "cotune.strategies.bayesian",
     "Categorical": "cotune.space",
     "Config": "cotune.config",
     "CotuneError": "cotune.errors",
@@ -54,6 +56,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BayesianOptimization",
     "Categorical",
     "Config",
     "CotuneError",

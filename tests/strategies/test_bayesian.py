@@ -198,3 +198,17 @@ def test_the_callers_number_of_threads_is_left_as_it_was() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_guess_is_tried_first_and_a_right_prior_helps_while_a_wrong_one_is_forgotten() -> None:
+    def far(c: Mapping[str, Any]) -> float:
+        return sum((c[f"x{i}"] - 0.83) ** 2 for i in range(6)) + 0.5 * (c["kind"] != "c")
+
+    def space(guess: float | None, kind: str | None) -> Space:
+        numbers = {f"x{i}": Float(0.0, 1.0, prior=guess) for i in range(6)}
+        return Space({**numbers, "kind": Categorical(["a", "b", "c"], **({"prior": kind} if kind else {}))})
+
+    right, none, wrong = (searched(space(*given), far, 25) for given in ((0.8, "c"), (None, None), (0.2, "a")))
+    assert set(right.config(0).values()) == {0.8, "c"}
+    assert np.nanmin(right.y[:10]) < 0.02 < np.nanmin(none.y[:10])
+    assert lowest(wrong) < 0.05

@@ -47,6 +47,11 @@ class Positions:
         return any(parameter.has_prior for parameter in self._tree.parameters.values())
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns if each choice without order had one of its own."""
+        return int(np.where(self.is_ordered, 1.0, self.counts).sum())
+
+    @property
     def has_conditions(self) -> bool:
         """Whether some column is inactive in some configuration."""
         return bool(self._gates)

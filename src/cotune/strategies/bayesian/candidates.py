@@ -19,8 +19,8 @@ from cotune.strategies.bayesian.features import Features
 Floats = NDArray[np.float64]
 Value = Callable[[Floats], Floats]
 """(m, d) snapped positions -> (m,) how good they are."""
-Climb = Callable[[Floats], tuple[Floats, Floats]]
-"""(m, c) columns -> minus how good they are, and its gradient."""
+Climb = Callable[[Floats, Floats], tuple[Floats, Floats]]
+"""(m, d) positions and (m, c) columns moved from there -> minus how good they are, and its gradient by the columns."""
 
 N_SPREAD, N_LOCAL, N_STARTS = 512, 256, 6
 _DRAWN = 32
@@ -35,23 +35,37 @@ _LISTED = 2048
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A configuration that can be proposed, and its position (d,)."""
+
+    config: Config
+    unit: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
-    """A space as candidates see it. listed: all configurations of a small finite space as snapped positions."""
+    """A space as candidates see it.
+
+    base: evenly spread points, to be shifted for each trial. guess (d,): the user's, or else the middle. listed: all
+    configurations of a small finite space as snapped positions.
+    """
 
     space: Space
     features: Features
-    base: Floats  # the first Sobol' points, to be shifted for each trial
+    base: Floats
+    guess: Floats
     listed: Floats | None
 
     @classmethod
     def of(cls, space: Space) -> Ground:
         """What can be computed once per space."""
         base: Floats = SobolEngine(space.dimension, scramble=False).draw(N_SPREAD, dtype=torch.float64).numpy()
-        return cls(space, Features(space.positions), base, _listed(space))
+        guess = space.positions.snapped(_guess(space)[None])[0]
+        return cls(space, Features(space.positions), base, guess, _listed(space))
 
     def legal(self, unit: Floats) -> Config | None:
         """The configuration at a position, if no rule forbids it."""
-        config = self.space.decode(np.where(np.isnan(unit), 0.5, unit))
+        config = self.space.decode(unit)
         return config if not self.space.has_rules or self.space.allows(config) else None
 
     def shifted(self, generator: Generator) -> Floats:
@@ -59,12 +73,22 @@ class Ground:
         return (self.base + generator.random(self.base.shape[1])) % 1.0
 
 
+def filled(units: Floats) -> Floats:
+    """The positions with 0.5 where a parameter is inactive."""
+    return np.where(np.isnan(units), 0.5, units)
+
+
+def _guess(space: Space) -> Floats:
+    """The guess of each parameter that has a prior, and the middle of every other."""
+    guesses = [p.scale().encode(p.prior.guess)[0] if p.has_prior else 0.5 for p in space.parameters.values()]
+    return np.array(guesses)
+
+
 def _listed(space: Space) -> Floats | None:
     size = space.size
     if size is None or size > _LISTED:
         return None
-    units = np.array([space.encode(config)[0] for config in space.grid(size)])
-    return np.where(np.isnan(units), 0.5, units)
+    return filled(np.array([space.encode(config)[0] for config in space.grid(size)]))
 
 
 def pool(ground: Ground, best: Floats, generator: Generator) -> Floats:
@@ -119,7 +143,7 @@ def climbed(
     x, low, high = features.box(units)
 
     found, _ = lbfgs.minimize(
-        climb, x, low, high,
+        lambda columns: climb(units, columns), x, low, high,
         iterations=iterations, gradient_tolerance=gradient_tolerance, value_tolerance=value_tolerance,
     )  # fmt: skip
     return features.moved(units, found)
@@ -146,21 +170,20 @@ def _coordinates(features: Features, units: Floats, value: Value, generator: Gen
     return units
 
 
-def first_new(ground: Ground, candidates: Floats, tried: Floats) -> tuple[Floats, Config] | None:
+def first_new(ground: Ground, candidates: Floats, tried: Floats) -> Found | None:
     """The first candidate that is legal and not among the tried (n, c) columns; None if there is none."""
     for unit in candidates[: None if ground.listed is not None else _LOOKS]:
         if _is_new(ground.features, unit, tried) and (config := ground.legal(unit)) is not None:
-            return unit, config
+            return Found(config, unit)
     return None
 
 
-def last_resort(ground: Ground, tried: Floats, generator: Generator) -> tuple[Floats, Config] | None:
+def last_resort(ground: Ground, tried: Floats, generator: Generator) -> Found | None:
     """A legal configuration drawn at random that was not tried; None if none is found: the space is exhausted."""
     for config in _samples(ground.space, generator):
-        unit = ground.space.encode(config)[0]
-        filled = np.where(np.isnan(unit), 0.5, unit)
-        if _is_new(ground.features, filled, tried):
-            return filled, config
+        unit = filled(ground.space.encode(config)[0])
+        if _is_new(ground.features, unit, tried):
+            return Found(config, unit)
     return None
 
 

@@ -9,6 +9,7 @@ choice that makes them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ _MAX_HOT = 24
 """Above this many choices, each gets a pseudo-random code of `_CODE_BITS` signs: nearly one-hot, in fewer columns."""
 _CODE_BITS = 32
 _FEW_LEVELS = 16
+_STEP = 1e-6
 
 
 class Features:
@@ -71,6 +73,16 @@ class Features:
         """The positions with their active numbers taken from the columns x, snapped."""
         numbers = x[:, self._first]
         return self._positions.snapped(np.where(self._positions.active(units) & self.is_number, numbers, units))
+
+    def slopes(self, units: Floats, x: Floats, function: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+        """A function of positions at the positions `units` moved to the columns x, and its (m, c) differences there."""
+        here = np.where(self._positions.active(units) & self.is_number, x[:, self._first], units)
+        values, slopes = function(here), np.zeros_like(x)
+        for j in np.flatnonzero(self.is_number):
+            there = here.copy()
+            there[:, j] += _STEP
+            slopes[:, self._first[j]] = (function(there) - values) / _STEP
+        return values, slopes
 
     def _levels(self, j: int) -> Floats:
         """All positions of a discrete parameter with few values or of choices without order; none otherwise."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cotune.numerics.acquisition import LogExpectedImprovement, explore_share
 from cotune.records import JsonValue
-from cotune.strategies.bayesian.candidates import Ground
 from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.memory import NAME
 from cotune.strategies.bayesian.models import Belief
 
@@ -26,10 +26,10 @@ def opening(evidence: Evidence) -> dict[str, JsonValue]:
 
 
 def of(
-    belief: Belief, ground: Ground, evidence: Evidence, unit: Floats, best: float, *, gap: int | None = None
+    belief: Belief, features: Features, evidence: Evidence, unit: Floats, best: float, *, gap: int | None = None
 ) -> dict[str, Any]:
     """The record of a suggestion at a position; gap: given if it minimises the predicted mean."""
-    x = ground.features.of(unit[None])
+    x = features.of(unit[None])
     mean, sd = _predicted(belief, x)
     found = {
         "strategy": NAME,

@@ -7,31 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from cotune.config import Config
-from cotune.numerics.acquisition import LogExpectedImprovement
 from cotune.numerics.threads import one_thread
 from cotune.records import Draw, History, Suggestion
-from cotune.strategies.bayesian import record
-from cotune.strategies.bayesian.candidates import (
-    Ground,
-    climbed,
-    first_new,
-    last_resort,
-    pool,
-    ranked,
-)  # fmt: skip
-from cotune.strategies.bayesian.evidence import Evidence, gathered
+from cotune.strategies.bayesian.candidates import Ground, filled
+from cotune.strategies.bayesian.evidence import gathered
 from cotune.strategies.bayesian.memory import Memory, remembered
-from cotune.strategies.bayesian.models import MODELS, Belief, believe
+from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
 from cotune.strategies.sobol import Sobol
-
-Floats = NDArray[np.float64]
-
-_FIRST_EXPLOIT = 3
-_GAPS = (2, 16)
-_TOP = 5
 
 
 @dataclass
@@ -47,7 +30,8 @@ class _Kept:
 class BayesianOptimization:
     """Expected improvement under a Gaussian process, three models in turn; now and then the lowest predicted mean.
 
-    start: trials before the model is asked; None: 5 and half the number of parameters, at most 10.
+    start: trials before the model is asked; None: 5 and half the number of parameters, at most 10. What a suggestion
+    builds on (hyperparameters, whose turn it is) stands in the decision records of earlier trials.
     """
 
     start: int | None = None
@@ -59,7 +43,8 @@ class BayesianOptimization:
         memory, planned = kept.memory, list[Suggestion]()
         with one_thread():
             for number in range(len(history), len(history) + n):
-                suggestion = self._next(history, planned, kept.ground, memory, draw(number))
+                now = _situation(history, planned, kept.ground, memory, draw(number))
+                suggestion = self._next(now, history)
                 if suggestion is None:
                     break
                 planned.append(suggestion)
@@ -73,99 +58,17 @@ class BayesianOptimization:
         kept.memory = remembered(history, kept.memory)
         return kept
 
-    def _next(
-        self, history: History, planned: Sequence[Suggestion], ground: Ground, memory: Memory, generator: Generator
-    ) -> Suggestion | None:
-        evidence = gathered(history, planned, generator)
-        n_start = self.start if self.start is not None else min(5 + ground.features.n_groups // 2, 10)
-        tried = ground.features.of(np.concatenate([evidence.units, evidence.pending]))
-        if memory.n_trials < n_start or evidence.n_results == 0:
-            found = self._opening(history, memory.n_trials, ground, tried, generator)
-            return None if found is None else Suggestion(found[1], record.opening(evidence))
-        if _is_time_to_exploit(memory, evidence):
-            belief = believe(
-                MODELS[0], ground.features, evidence, memory.fitted.get(MODELS[0].name), memory.n_trials, generator
-            )
-            found = _lowest_mean(ground, evidence, belief, tried)
-            if found is not None:
-                return Suggestion(
-                    found[1],
-                    record.of(belief, ground, evidence, found[0], incumbent(belief), gap=_gap(memory, evidence)),
-                )
-        model = MODELS[memory.turn % len(MODELS)]
-        belief = believe(model, ground.features, evidence, memory.fitted.get(model.name), memory.n_trials, generator)
-        found = _most_promising(ground, evidence, belief, tried, generator)
-        return (
-            None
-            if found is None
-            else Suggestion(found[1], record.of(belief, ground, evidence, found[0], incumbent(belief)))
-        )
-
-    def _opening(
-        self, history: History, number: int, ground: Ground, tried: Floats, generator: Generator
-    ) -> tuple[Floats, Config] | None:
-        """The middle of the space for trial 0, then evenly spread points."""
-        spread = Sobol().suggest(history, number - len(history) + 1, lambda _: generator)[-1].config
-        units = [np.full(ground.features.n_groups, 0.5)] if number == 0 else []
-        unit = history.space.encode(spread)[0]
-        units.append(np.where(np.isnan(unit), 0.5, unit))
-        candidates = history.space.positions.snapped(np.array(units))
-        return first_new(ground, candidates, tried) or last_resort(ground, tried, generator)
+    def _next(self, now: Situation, history: History) -> Suggestion | None:
+        n_start = self.start if self.start is not None else min(5 + history.space.dimension // 2, 10)
+        if now.number < n_start or now.evidence.n_results == 0:
+            spread = Sobol().suggest(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
+            return opening(now, filled(history.space.encode(spread.config)[0]))
+        return exploitation(now) or improvement(now)
 
 
-def _is_time_to_exploit(memory: Memory, evidence: Evidence) -> bool:
-    if memory.exploited is None:
-        return memory.turn >= _FIRST_EXPLOIT
-    return memory.n_trials - memory.exploited > _gap(memory, evidence)
-
-
-def _gap(memory: Memory, evidence: Evidence) -> int:
-    """Suggestions between two exploitations: half as many as before if the last one paid, else twice as many."""
-    if memory.exploited is None:
-        return _FIRST_EXPLOIT
-    place = int(np.searchsorted(evidence.numbers, memory.exploited))
-    if place == len(evidence.numbers) or evidence.numbers[place] != memory.exploited:
-        return memory.gap
-    has_paid = evidence.losses[place] < evidence.losses[:place].min(initial=np.inf)
-    return max(_GAPS[0], memory.gap // 2) if has_paid else min(_GAPS[1], 2 * memory.gap)
-
-
-def _lowest_mean(ground: Ground, evidence: Evidence, belief: Belief, tried: Floats) -> tuple[Floats, Config] | None:
-    """The minimiser of the predicted mean near the best results; None if it was tried, or is forbidden."""
-    posterior = belief.posterior
-
-    def climb(x: Floats) -> tuple[Floats, Floats]:
-        mean, _, pullback = posterior.predict_with_gradient(x)
-        return mean, pullback(np.ones_like(mean), np.zeros_like(mean))
-
-    starts = _best(evidence, belief)
-    found = climbed(ground.features, starts, climb, iterations=40, gradient_tolerance=1e-6, value_tolerance=1e-10)
-    mean = posterior.predict(ground.features.of(found))[0]
-    return first_new(ground, found[int(mean.argmin())][None], tried)
-
-
-def _most_promising(
-    ground: Ground, evidence: Evidence, belief: Belief, tried: Floats, generator: Generator
-) -> tuple[Floats, Config] | None:
-    acquisition = LogExpectedImprovement(belief.posterior, incumbent(belief))
-
-    def value(units: Floats) -> Floats:
-        return acquisition.value(ground.features.of(units))
-
-    best = _best(evidence, belief)
-    candidates = pool(ground, best, generator)
-    order = ranked(ground, candidates, best[:1], value, acquisition.negative, generator)
-    return first_new(ground, order, tried) or last_resort(ground, tried, generator)
-
-
-def incumbent(belief: Belief) -> float:
-    """The loss to undercut: the lowest seen, or lower if a pending trial is predicted to be."""
-    pending = belief.posterior.fitted[len(belief.rows) :]
-    return float(min(belief.losses.min(), pending.min(initial=np.inf)))
-
-
-def _best(evidence: Evidence, belief: Belief) -> Floats:
-    """(k, d) positions of the trials with the lowest posterior means."""
-    order = belief.posterior.fitted[: len(belief.rows)].argsort(kind="stable")[:_TOP]
-    units = evidence.units[belief.rows[order]]
-    return np.where(np.isnan(units), 0.5, units)
+def _situation(
+    history: History, planned: Sequence[Suggestion], ground: Ground, memory: Memory, generator: Generator
+) -> Situation:
+    evidence = gathered(history, planned, generator)
+    tried = ground.features.of(np.concatenate([evidence.units, evidence.pending]))
+    return Situation(ground, evidence, memory, tried, generator)
