@@ -13,12 +13,14 @@ from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
 from cotune.strategies.sobol import Sobol
+from cotune.strategies.tpe import TPE
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "grid": Grid,
     "random": Random,
     "sobol": Sobol,
     "starts": lambda: StartsFirst(Random()),
+    "tpe": TPE,
 }
 
 SPACES: dict[str, Callable[[], Space]] = {
