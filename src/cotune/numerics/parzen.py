@@ -46,9 +46,10 @@ class Parzen:
         kernels = np.searchsorted(np.cumsum(self.weights), random.random(m), side="right").clip(max=last)
         uniform = random.random((len(self.centres), m))
         centres, sharpness, stay = self.centres[:, kernels], self.sharpness[:, kernels], self.stay[:, kernels]
-        low, high = _normal_below(-centres * sharpness), _normal_below((1.0 - centres) * sharpness)
+        low, high = _normal_below(np.stack([-centres, 1.0 - centres]) * sharpness)
         away = _normal_quantile(low + uniform * (high - low))
-        numbers = np.where(sharpness > 0.0, centres + away / np.where(sharpness > 0.0, sharpness, 1.0), uniform)
+        is_normal = sharpness > 0.0
+        numbers = np.where(is_normal, centres + away / np.where(is_normal, sharpness, 1.0), uniform)
         choices = np.where(uniform < stay, centres, (uniform - stay) / (1.0 - stay))
         drawn: Floats = np.where(self.is_ordered[:, None], numbers, choices).clip(0.0, 1.0).T
         return drawn
@@ -87,22 +88,16 @@ def fitted(points: Floats, weights: Floats, *, counts: Floats, is_ordered: Boole
     is_active = ~np.isnan(rows)
     centres = np.where(is_active, rows, 0.5)
     column = is_ordered[:, None]
-    narrowest = np.maximum(max(_NARROWEST, 1.0 / (n + 2)), 0.5 / counts)
-    sharpness = np.where(is_active & column, 1.0 / np.clip(_to_neighbours(rows), narrowest[:, None], 1.0), 0.0)
-    mass = _normal_below((1.0 - centres) * sharpness) - _normal_below(-centres * sharpness)
-    is_normal = sharpness > 0.0
-    peak = np.where(is_normal, np.log(np.where(is_normal, sharpness / np.where(is_normal, mass, 1.0), 1.0)), 0.0)
+    is_normal = is_active & column
+    narrowest = np.maximum(max(_NARROWEST, 1.0 / (n + 2)), 0.5 / counts)[:, None]
+    sharpness = 1.0 / np.where(is_normal, np.clip(_to_neighbours(rows), narrowest, 1.0), 1.0)
+    below, not_above = _normal_below(np.stack([-centres, 1.0 - centres]) * sharpness)
+    peak = np.where(is_normal, np.log(sharpness / (not_above - below)) - _LOG_ROOT_2PI, 0.0)
     n_choices = np.where(is_ordered, 1.0, counts)[:, None]
     stay = np.where(is_active & ~column, (n + 1) / (n + 1 + n_choices), 0.0)
-    all_weights = np.append(weights, 1.0)
+    shares = np.append(weights, 1.0)
     return Parzen(
-        is_ordered,
-        n_choices,
-        centres,
-        sharpness,
-        peak - _LOG_ROOT_2PI * is_normal,
-        stay,
-        all_weights / all_weights.sum(),
+        is_ordered, n_choices, centres, np.where(is_normal, sharpness, 0.0), peak, stay, shares / shares.sum()
     )
 
 
