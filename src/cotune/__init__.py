@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cotune.strategies import Grid, Random
     from cotune.strategies.bayesian import BayesianOptimization
     from cotune.strategies.sobol import Sobol
+    from cotune.strategies.tpe import TPE
     from cotune.study import Study
     from cotune.study.functions import maximize, minimize
     from cotune.training import Holdout, Task, data, fit
@@ -43,6 +44,7 @@ _HOME = {
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
     "Study": "cotune.study",
+    "TPE": "cotune.strategies.tpe",
     "Task": "cotune.training",
     "Trial": "cotune.records",
     "at_least": "cotune.space",
@@ -74,6 +76,7 @@ __all__ = [
     "Sobol",
     "Space",
     "Study",
+    "TPE",
     "Task",
     "Trial",
     "__version__",

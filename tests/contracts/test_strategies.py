@@ -14,6 +14,7 @@ from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
 from cotune.strategies.bayesian import BayesianOptimization
 from cotune.strategies.sobol import Sobol
+from cotune.strategies.tpe import TPE
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "grid": Grid,
@@ -21,6 +22,7 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "sobol": Sobol,
     "starts": lambda: StartsFirst(Random()),
     "bayesian": lambda: BayesianOptimization(start=3),
+    "tpe": TPE,
 }
 
 SPACES: dict[str, Callable[[], Space]] = {

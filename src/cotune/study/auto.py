@@ -24,7 +24,7 @@ _MANY_COLUMNS = 60
 def strategy_named(name: str) -> Strategy | None:
     """The strategy of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Strategy | None]] = {
-        "grid": Grid, "random": Random, "sobol": _sobol, "bayesian": _bayesian, "auto": lambda: None,
+        "grid": Grid, "random": Random, "sobol": _sobol, "bayesian": _bayesian, "tpe": _tpe, "auto": lambda: None,
     }  # fmt: skip
     return _named("strategy", name, parts)
 
@@ -66,6 +66,12 @@ def _bayesian() -> Strategy:
     from cotune.strategies.bayesian import BayesianOptimization  # loads torch
 
     return BayesianOptimization()
+
+
+def _tpe() -> Strategy:
+    from cotune.strategies.tpe import TPE  # loads torch
+
+    return TPE()
 
 
 def _inline() -> Equippable:
