@@ -1,8 +1,8 @@
 """The rival's side of the pipe: one JSON line in, one JSON line out. Imports nothing but the standard library.
 
-begin {space, strategy, seed, trials} -> {}; then in turn ask -> {config, cpu_s} and tell {loss} -> {cpu_s}; end -> {}.
-A loss of null is a failed trial. Every search runs in a forked process of its own, so that it starts with the library
-imported and nothing else done; `error` in an answer ends it.
+begin {space, strategy, seed, trials} -> {}; ask -> {config, cpu_s}; then tell {loss} and ask in one line, again and
+again; at last tell -> {cpu_s} and end -> {}. A loss of null is a failed trial. Every search runs in a forked process of
+its own, so that it starts with the library imported and nothing else done. An answer with `error` ends it.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def _search(begin: Begin, arguments: Mapping[str, Any], out: TextIO) -> None:
             if "end" in message:
                 break
             begun = time.process_time()
-            answer = {} if "ask" not in message else {"config": dict(search.ask())}
             if "tell" in message:
                 search.tell(message["tell"])
+            answer = {"config": dict(search.ask())} if "ask" in message else {}
             _say(out, {**answer, "cpu_s": time.process_time() - begun})
         _say(out, {})
     except Exception:  # noqa: BLE001 - whatever it was, the driver shall hear of it
