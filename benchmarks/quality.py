@@ -41,8 +41,9 @@ TOLD_ITS_BUDGET = frozenset({"nevergrad-ngopt"})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One search. cpu_ms: CPU per suggestion (telling the last loss, asking) over all trials, late_cpu_ms over the second half.
+    """One search. cpu_ms: CPU per suggestion over all trials, late_cpu_ms over the second half.
 
+    A suggestion's CPU is that of telling the loss before it and of asking.
     incumbents: (number of trials, noiseless loss) each time that the lowest observed result was undercut.
     """
 
