@@ -27,16 +27,6 @@ from benchmarks.problems import CONFIRMATION, TUNING, Problem, problems
 
 FOLDER = Path(__file__).parent / "results" / "quality"
 FIELDS = ("version", "problem", "seed", "trials", "cpu_ms", "late_cpu_ms", "incumbents")
-RIVALS = {
-    "optuna-tpe": ("optuna", "tpe"),
-    "optuna-gp": ("optuna", "gp"),
-    "optuna-cmaes": ("optuna", "cmaes"),
-    "nevergrad-ngopt": ("nevergrad", "ngopt"),
-    "smac": ("smac", "smac"),
-    "hebo": ("hebo", "hebo"),
-    "botorch": ("botorch", "botorch"),
-}
-TOLD_ITS_BUDGET = frozenset({"nevergrad-ngopt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,11 @@ def play(conversation: rivals.Conversation, problem: Problem, strategy: str, cel
 
 def version_of(strategy: str) -> str:
     """What results of a strategy are kept under."""
-    return rivals.version_of(RIVALS[strategy][0]) if strategy in RIVALS else fingerprint.version(strategy)
+    return (
+        rivals.version_of(rivals.STRATEGIES[strategy][0])
+        if strategy in rivals.STRATEGIES
+        else fingerprint.version(strategy)
+    )
 
 
 def read(strategy: str, folder: Path = FOLDER) -> list[Run]:
@@ -167,10 +161,12 @@ def work(cells: Sequence[Cell], jobs: int, folder: Path = FOLDER) -> int:
 
 
 def _made(cell: Cell, talking: dict[str, rivals.Conversation]) -> Run:
-    library, strategy = RIVALS.get(cell.strategy, ("cotune", cell.strategy))
+    library, strategy = rivals.STRATEGIES.get(cell.strategy, ("cotune", cell.strategy))
     if library not in talking:
         ours = [sys.executable, "-m", "benchmarks.ours"]
-        talking[library] = rivals.conversation(library) if cell.strategy in RIVALS else rivals.Conversation(ours)
+        talking[library] = (
+            rivals.conversation(library) if cell.strategy in rivals.STRATEGIES else rivals.Conversation(ours)
+        )
     try:
         return play(talking[library], problems()[cell.problem], strategy, cell, version_of(cell.strategy))
     except Exception:
@@ -181,7 +177,7 @@ def _made(cell: Cell, talking: dict[str, rivals.Conversation]) -> Run:
 def _answered(cell: Cell, done: set[tuple[str, int, int]]) -> bool:
     if (cell.problem, cell.seed, cell.trials) in done:
         return True
-    is_free = cell.strategy not in TOLD_ITS_BUDGET
+    is_free = cell.strategy not in rivals.TOLD_THE_BUDGET
     return is_free and any(
         trials >= cell.trials for problem, seed, trials in done if (problem, seed) == (cell.problem, cell.seed)
     )
@@ -216,7 +212,7 @@ def seeds(text: str) -> range:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="all", help="problems, regimes or halves, separated by commas")
-    parser.add_argument("--who", default="random", help=f"strategies of cotune, or of {', '.join(RIVALS)}")
+    parser.add_argument("--who", default="random", help=f"strategies of cotune, or of {', '.join(rivals.STRATEGIES)}")
     parser.add_argument("--seeds", type=seeds, default=range(10), help="3 or 0-9")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.problems import CONFIRMATION, REGIMES, TUNING, problems
 from benchmarks.results import FOLDER
+from benchmarks.rivals import STRATEGIES
 
 if TYPE_CHECKING:
     from benchmarks.quality import Run
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BUDGETS = (50, 60, 100)
 RESAMPLES = 2_000
 HALVES = {"confirmation": CONFIRMATION, "tuning": TUNING}
+PLAIN = ("random", "sobol")  # baselines: compared with, never judged
 TIE = 1e-9
 HIGHEST = 10.0  # of a regret: one search without any result must not decide a mean
 
@@ -117,7 +119,7 @@ def differences(every: Mapping[str, Sequence[Run]], half: str, trials: int) -> I
         for ours in filter(_is_ours, found):
             for theirs in found:
                 keys = sorted(key for key in found[ours] if key in found[theirs] and key[0] in names)
-                if not keys or theirs == ours or (_is_ours(theirs) and theirs not in ("random", "sobol")):
+                if not keys or theirs == ours or (_is_ours(theirs) and theirs not in PLAIN):
                     continue
                 yield {
                     "half": half, "trials": trials, "regime": regime, "strategy": ours, "rival": theirs,
@@ -156,6 +158,9 @@ def _document(every: Mapping[str, Sequence[Run]], first: Sequence[Row], second: 
     yield "Written by `python -m benchmarks.quality --report` from `results/quality/`.\n"
     yield (__doc__ or "").partition("\n\n")[2].replace("\n", " ").strip() + "\n"
     yield "Compared versions: " + ", ".join(f"{who} {runs[-1].version}" for who, runs in every.items()) + ".\n"
+    yield "A rival that is told its budget (NGOpt, SMAC3) appears at 50 trials as it stood half way to 100, unless it"
+    yield "was also run with a budget of 50.\n"
+    yield from _verdicts(first, second)
     for half in HALVES:
         note = "never tuned on" if half == "confirmation" else "tuned on"
         for trials in (50, 100):
@@ -174,15 +179,57 @@ def _document(every: Mapping[str, Sequence[Run]], first: Sequence[Row], second: 
     ])  # fmt: skip
 
 
+def _verdicts(first: Sequence[Row], second: Sequence[Row]) -> Iterator[str]:
+    """Per regime, against the rival that was best on its tuning problems; then problems won at 60 trials."""
+    judged = [who for who in dict.fromkeys(row["strategy"] for row in second) if who not in PLAIN]
+    for ours in judged:
+        yield f"## {ours} on the confirmation problems, against the rival that was best on the tuning problems\n"
+        rows = [_verdict(ours, regime, trials, first, second) for trials in (50, 100) for regime in REGIMES]
+        yield from _grid(
+            ["trials", "regime", "rival", "difference", "clustered", "plain", "so"], list(filter(None, rows))
+        )
+        some = [
+            row for row in second
+            if (row["half"], row["trials"], row["strategy"], row["rival"]) == ("confirmation", 60, ours, "optuna-tpe")
+            and row["regime"] in ("mixed", "conditional")
+        ]  # fmt: skip
+        won, of = (sum(row[field] for row in some) for field in ("problems_won", "problems"))
+        yield f"Mixed and conditional problems won against Optuna's TPE after 60 trials: {won} of {of}.\n"
+
+
+def _verdict(ours: str, regime: str, trials: int, first: Sequence[Row], second: Sequence[Row]) -> list[str]:
+    rivals = [
+        row for row in first
+        if (row["half"], row["trials"], row["regime"]) == ("tuning", trials, regime)
+        and row["strategy"] in STRATEGIES and "rank" in row
+    ]  # fmt: skip
+    if not rivals:
+        return []
+    best = min(rivals, key=lambda row: row["regret"])["strategy"]
+    wanted = ("confirmation", trials, regime, ours, best)
+    for row in second:
+        if (row["half"], row["trials"], row["regime"], row["strategy"], row["rival"]) == wanted:
+            ends = max(row["high"], row["plain_high"])
+            so = "better" if ends < 0.0 else "not worse" if ends < 0.02 else "open"
+            return [str(trials), regime, best, *_intervals(row), so]
+    return []
+
+
+def _intervals(row: Row) -> list[str]:
+    return [
+        f"{row['difference']:+.4f}", f"[{row['low']:+.4f}, {row['high']:+.4f}]",
+        f"[{row['plain_low']:+.4f}, {row['plain_high']:+.4f}]",
+    ]  # fmt: skip
+
+
 def _comparisons(rows: Sequence[Row]) -> Iterator[str]:
-    for ours in dict.fromkeys(row["strategy"] for row in rows):
+    for ours in dict.fromkeys(row["strategy"] for row in rows if row["strategy"] not in PLAIN):
         yield f"### {ours} minus each other, paired: below 0 is better\n"
         yield from _grid(
             ["regime", "other", "difference", "clustered", "plain", "pairs won/tied/lost", "problems won"],
             [
                 [
-                    row["regime"], row["rival"], f"{row['difference']:+.4f}",
-                    f"[{row['low']:+.4f}, {row['high']:+.4f}]", f"[{row['plain_low']:+.4f}, {row['plain_high']:+.4f}]",
+                    row["regime"], row["rival"], *_intervals(row),
                     f"{row['won']}/{row['tied']}/{row['lost']}", f"{row['problems_won']} of {row['problems']}",
                 ]
                 for row in rows if row["strategy"] == ours
@@ -230,7 +277,7 @@ def _groups(half: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _is_ours(who: str) -> bool:
-    return "-" not in who and who not in ("smac", "hebo", "botorch")
+    return who not in STRATEGIES
 
 
 def _mean_cpu(runs: Sequence[Run], keys: set[Key], *, late: bool = False) -> float:

@@ -13,6 +13,18 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
+STRATEGIES = {
+    "optuna-tpe": ("optuna", "tpe"),
+    "optuna-gp": ("optuna", "gp"),
+    "optuna-cmaes": ("optuna", "cmaes"),
+    "nevergrad-ngopt": ("nevergrad", "ngopt"),
+    "smac": ("smac", "smac"),
+    "hebo": ("hebo", "hebo"),
+    "botorch": ("botorch", "botorch"),
+}
+"""What they are called in results: library, and its strategy."""
+
+TOLD_THE_BUDGET = frozenset({"nevergrad-ngopt", "smac"})
 _ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 }  # fmt: skip
