@@ -1,4 +1,7 @@
-"""Runs in Optuna's own environment: one question, its arguments as JSON, the answer as JSON on the last line."""
+"""Runs in Optuna's own environment: one question, its arguments as JSON, the answer as JSON on the last line.
+
+The question `searches` opens a conversation of many lines (lines.py). Ordered choices are asked for as whole numbers.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import time
 from multiprocessing import get_context
 
 import optuna
+from benchmarks.rivals.lines import is_active, serve
 
 optuna.logging.set_verbosity(logging.ERROR)
 
@@ -92,6 +96,49 @@ def throughput(path, processes, seconds, sleep_s):
     for worker in workers:
         worker.join()
     return {"trials": sum(done for done, _ in counts), "errors": sum(errors for _, errors in counts)}
+
+
+class Optuna:
+    """Asks define-by-run: each value in turn, as its conditions hold."""
+
+    def __init__(self, space, strategy, seed):
+        samplers = {
+            "tpe": optuna.samplers.TPESampler,
+            "gp": optuna.samplers.GPSampler,
+            "cmaes": optuna.samplers.CmaEsSampler,
+        }
+        self._space = space
+        self._study = optuna.create_study(sampler=samplers[strategy](seed=seed))
+        self._trial = None
+
+    def ask(self):
+        self._trial = self._study.ask()
+        config = {}
+        for spec in self._space:
+            if is_active(spec, config):
+                config[spec["name"]] = self._value(spec)
+        return config
+
+    def tell(self, loss):
+        if loss is None:
+            self._study.tell(self._trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(self._trial, loss)
+
+    def _value(self, spec):
+        name, trial = spec["name"], self._trial
+        if spec["type"] == "float":
+            return trial.suggest_float(name, spec["low"], spec["high"], log=spec["log"], step=spec["step"])
+        if spec["type"] == "int":
+            return trial.suggest_int(name, spec["low"], spec["high"], log=spec["log"], step=spec["step"] or 1)
+        choices = spec["choices"]
+        if spec["ordered"]:
+            return choices[trial.suggest_int(name, 0, len(choices) - 1)]
+        return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+
+
+def searches():
+    serve(lambda space, strategy, seed, trials: Optuna(space, strategy, seed))
 
 
 if __name__ == "__main__":

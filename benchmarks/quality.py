@@ -1,0 +1,231 @@
+"""How good the suggestions are: problems x strategies x seeds, against other libraries.
+
+    python -m benchmarks.quality --who tpe,optuna-tpe --only tuning --seeds 0-9 --trials 100 --jobs 1
+    python -m benchmarks.quality --report
+
+Every run is appended to results/quality/<strategy>.csv when it ends, and a run that stands there is not made again, so
+the command may be killed and given again at any time. A longer run also counts for a shorter one, except where the
+strategy is told its budget. --only takes names of problems, regimes, `tuning`, `confirmation` or `all`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import math
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import fingerprint, quality_report, rivals
+from benchmarks.problems import CONFIRMATION, TUNING, Problem, problems
+
+FOLDER = Path(__file__).parent / "results" / "quality"
+FIELDS = ("version", "problem", "seed", "trials", "cpu_ms", "late_cpu_ms", "incumbents")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One search. cpu_ms: CPU per suggestion over all trials, late_cpu_ms over the second half.
+
+    A suggestion's CPU is that of telling the loss before it and of asking.
+    incumbents: (number of trials, noiseless loss) each time that the lowest observed result was undercut.
+    """
+
+    version: str
+    problem: str
+    seed: int
+    trials: int
+    cpu_ms: float
+    late_cpu_ms: float
+    incumbents: tuple[tuple[int, float], ...]
+
+    def after(self, trials: int) -> float:
+        """The noiseless loss of what would be recommended after so many trials; NaN if nothing succeeded."""
+        return next((loss for trial, loss in reversed(self.incumbents) if trial <= trials), math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A search to be made."""
+
+    strategy: str
+    problem: str
+    seed: int
+    trials: int
+
+
+def play(conversation: rivals.Conversation, problem: Problem, strategy: str, cell: Cell, version: str) -> Run:
+    """One search from its first suggestion to its last."""
+    conversation.say(
+        begin={"space": problem.space.to_json(), "strategy": strategy, "seed": cell.seed, "trials": cell.trials}
+    )
+    seconds, incumbents, lowest = [], [], math.inf
+    answer = conversation.say(ask=True)
+    for trial in range(cell.trials):
+        config = problem.space.check(answer["config"])
+        seen = problem.observe(config, cell.seed, trial)
+        if seen < lowest:
+            lowest = seen
+            incumbents.append((trial + 1, problem.evaluate(config, cell.seed)))
+        told = {"tell": seen if math.isfinite(seen) else None}
+        seconds.append(answer["cpu_s"])
+        answer = conversation.say(**told, ask=True) if trial + 1 < cell.trials else conversation.say(**told)
+    conversation.say(end=True)
+    late = seconds[len(seconds) // 2 :]
+    cpu_ms, late_ms = 1e3 * sum(seconds) / len(seconds), 1e3 * sum(late) / len(late)
+    return Run(version, problem.name, cell.seed, cell.trials, cpu_ms, late_ms, tuple(incumbents))
+
+
+def version_of(strategy: str) -> str:
+    """What results of a strategy are kept under."""
+    return (
+        rivals.version_of(rivals.STRATEGIES[strategy][0])
+        if strategy in rivals.STRATEGIES
+        else fingerprint.version(strategy)
+    )
+
+
+def read(strategy: str, folder: Path = FOLDER) -> list[Run]:
+    """All runs of a strategy in the order they were made; a last line that was cut short is left out."""
+    path = folder / f"{strategy}.csv"
+    if not path.exists():
+        return []
+    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+    return [_parsed(row) for row in csv.DictReader(whole.splitlines())]
+
+
+def append(strategy: str, run: Run, folder: Path = FOLDER) -> None:
+    """Add one line, in one write."""
+    folder.mkdir(parents=True, exist_ok=True)
+    incumbents = " ".join(f"{trial}:{loss:.7g}" for trial, loss in run.incumbents)
+    values = (
+        run.version, run.problem, run.seed, run.trials, f"{run.cpu_ms:.4g}", f"{run.late_cpu_ms:.4g}", incumbents,
+    )  # fmt: skip
+    path = folder / f"{strategy}.csv"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not text.endswith("\n"):
+        path.write_text(text.rpartition("\n")[0] + "\n" if "\n" in text else ",".join(FIELDS) + "\n", encoding="utf-8")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(",".join(map(str, values)) + "\n")
+
+
+def missing(cells: Iterable[Cell], folder: Path = FOLDER) -> list[Cell]:
+    """Those that no stored run of the current version answers."""
+    done = {
+        strategy: {(run.problem, run.seed, run.trials) for run in read(strategy, folder) if run.version == version}
+        for strategy in {cell.strategy for cell in cells}
+        for version in [version_of(strategy)]
+    }
+    return [cell for cell in cells if not _answered(cell, done[cell.strategy])]
+
+
+def work(cells: Sequence[Cell], jobs: int, folder: Path = FOLDER) -> int:
+    """Make the runs, each thread with a process of its own per library; returns how many failed."""
+    waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in cells:
+        waiting.put(cell)
+    lock, failures, count = threading.Lock(), [0], itertools.count(1)
+
+    def loop() -> None:
+        talking: dict[str, rivals.Conversation] = {}
+        while not waiting.empty():
+            cell = waiting.get()
+            begun = time.monotonic()
+            try:
+                run = _made(cell, talking)
+            except Exception as error:  # noqa: BLE001 - one library's failure must not end the others' runs
+                with lock:
+                    failures[0] += 1
+                    print(f"{next(count)}/{len(cells)} {cell} FAILED: {error}", file=sys.stderr, flush=True)
+                continue
+            with lock:
+                append(cell.strategy, run, folder)
+                regret = problems()[cell.problem].regret(run.after(cell.trials), cell.seed)
+                line = f"{cell.strategy} {cell.problem} seed {cell.seed}: regret {regret:.4f}"
+                print(f"{next(count)}/{len(cells)} {line}, {time.monotonic() - begun:.1f} s", flush=True)
+        for conversation in talking.values():
+            conversation.close()
+
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures[0]
+
+
+def _made(cell: Cell, talking: dict[str, rivals.Conversation]) -> Run:
+    library, strategy = rivals.STRATEGIES.get(cell.strategy, ("cotune", cell.strategy))
+    if library not in talking:
+        ours = [sys.executable, "-m", "benchmarks.ours"]
+        talking[library] = (
+            rivals.conversation(library) if cell.strategy in rivals.STRATEGIES else rivals.Conversation(ours)
+        )
+    try:
+        return play(talking[library], problems()[cell.problem], strategy, cell, version_of(cell.strategy))
+    except Exception:
+        talking.pop(library).close()
+        raise
+
+
+def _answered(cell: Cell, done: set[tuple[str, int, int]]) -> bool:
+    if (cell.problem, cell.seed, cell.trials) in done:
+        return True
+    is_free = cell.strategy not in rivals.TOLD_THE_BUDGET
+    return is_free and any(
+        trials >= cell.trials for problem, seed, trials in done if (problem, seed) == (cell.problem, cell.seed)
+    )
+
+
+def _parsed(row: Mapping[str, str]) -> Run:
+    pairs = (pair.split(":") for pair in row["incumbents"].split())
+    return Run(
+        row["version"], row["problem"], int(row["seed"]), int(row["trials"]), float(row["cpu_ms"]),
+        float(row["late_cpu_ms"]), tuple((int(trial), float(loss)) for trial, loss in pairs),
+    )  # fmt: skip
+
+
+def chosen(words: str) -> Iterator[str]:
+    """Names of problems from names, regimes and halves, each once."""
+    groups = {"all": tuple(problems()), "tuning": TUNING, "confirmation": CONFIRMATION}
+    for regime in {problem.regime for problem in problems().values()}:
+        groups[regime] = tuple(name for name, problem in problems().items() if problem.regime == regime)
+    names = [name for word in words.split(",") for name in groups.get(word, (word,))]
+    for name in names:
+        if name not in problems():
+            raise SystemExit(f"there is no problem {name!r}; choose from {', '.join([*groups, *problems()])}")
+    return iter(dict.fromkeys(names))
+
+
+def seeds(text: str) -> range:
+    """`3` or `0-9`."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="all", help="problems, regimes or halves, separated by commas")
+    parser.add_argument("--who", default="random", help=f"strategies of cotune, or of {', '.join(rivals.STRATEGIES)}")
+    parser.add_argument("--seeds", type=seeds, default=range(10), help="3 or 0-9")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--report", action="store_true", help="only write results/quality_report.md and .csv")
+    given = parser.parse_args()
+    if given.report:
+        quality_report.write({path.stem: read(path.stem) for path in sorted(FOLDER.glob("*.csv"))})
+        return
+    every = itertools.product(given.seeds, chosen(given.only), given.who.split(","))
+    cells = missing([Cell(who, problem, seed, given.trials) for seed, problem, who in every])
+    print(f"{len(cells)} runs to make")
+    sys.exit(1 if work(cells, given.jobs) else 0)
+
+
+if __name__ == "__main__":
+    main()
