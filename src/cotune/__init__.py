@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cotune.records import Trial
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
+    from cotune.strategies.cmaes import CmaEs
     from cotune.strategies.sobol import Sobol
     from cotune.study import Study
     from cotune.study.functions import maximize, minimize
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Categorical": "cotune.space",
+    "CmaEs": "cotune.strategies.cmaes",
     "Config": "cotune.config",
     "CotuneError": "cotune.errors",
     "Float": "cotune.space",
@@ -55,6 +57,7 @@ _HOME = {
 
 __all__ = [
     "Categorical",
+    "CmaEs",
     "Config",
     "CotuneError",
     "Float",

@@ -12,9 +12,11 @@ from cotune.records import Event, Failed, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
+from cotune.strategies.cmaes import CmaEs
 from cotune.strategies.sobol import Sobol
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "cmaes": CmaEs,
     "grid": Grid,
     "random": Random,
     "sobol": Sobol,

@@ -21,7 +21,7 @@ _Part = TypeVar("_Part")
 def strategy_named(name: str) -> Strategy | None:
     """The strategy of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Strategy | None]] = {
-        "grid": Grid, "random": Random, "sobol": _sobol, "auto": lambda: None,
+        "grid": Grid, "random": Random, "sobol": _sobol, "cmaes": _cmaes, "auto": lambda: None,
     }  # fmt: skip
     return _named("strategy", name, parts)
 
@@ -53,6 +53,12 @@ def _sobol() -> Strategy:
     from cotune.strategies.sobol import Sobol  # loads torch
 
     return Sobol()
+
+
+def _cmaes() -> Strategy:
+    from cotune.strategies.cmaes import CmaEs  # most studies do without it
+
+    return CmaEs()
 
 
 def _inline() -> Equippable:

@@ -1,0 +1,1 @@
+"""Numerical methods: arrays in, arrays out. They know nothing of trials."""
