@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
     from cotune.strategies.bayesian import BayesianOptimization
+    from cotune.strategies.cmaes import CmaEs
     from cotune.strategies.sobol import Sobol
     from cotune.strategies.tpe import TPE
     from cotune.study import Study
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOME = {
     "BayesianOptimization": "cotune.strategies.bayesian",
     "Categorical": "cotune.space",
+    "CmaEs": "cotune.strategies.cmaes",
     "Config": "cotune.config",
     "CotuneError": "cotune.errors",
     "Float": "cotune.space",
@@ -60,6 +62,7 @@ _HOME = {
 __all__ = [
     "BayesianOptimization",
     "Categorical",
+    "CmaEs",
     "Config",
     "CotuneError",
     "Float",

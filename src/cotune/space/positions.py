@@ -61,6 +61,14 @@ class Positions:
         columns = [scale.snapped(units[:, j]) for j, scale in enumerate(self._tree.scales.values())]
         return np.stack(columns, axis=1) if columns else units
 
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """(n, d) lower and upper ends of the intervals that stand for the same values as the positions do.
+
+        Both are the position where values are continuous.
+        """
+        ends = [scale.cells(units[:, j]) for j, scale in enumerate(self._tree.scales.values())]
+        return np.stack([low for low, _ in ends], axis=1), np.stack([high for _, high in ends], axis=1)
+
     def active(self, units: Floats) -> Booleans:
         """(n, d) whether each entry counts, for snapped positions; entries of inactive columns may be anything."""
         active = np.ones(units.shape, dtype=np.bool_)

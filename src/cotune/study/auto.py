@@ -24,7 +24,8 @@ _MANY_COLUMNS = 60
 def strategy_named(name: str) -> Strategy | None:
     """The strategy of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Strategy | None]] = {
-        "grid": Grid, "random": Random, "sobol": _sobol, "bayesian": _bayesian, "tpe": _tpe, "auto": lambda: None,
+        "grid": Grid, "random": Random, "sobol": _sobol, "bayesian": _bayesian, "tpe": _tpe, "cmaes": _cmaes,
+        "auto": lambda: None,
     }  # fmt: skip
     return _named("strategy", name, parts)
 
@@ -72,6 +73,12 @@ def _tpe() -> Strategy:
     from cotune.strategies.tpe import TPE  # loads torch
 
     return TPE()
+
+
+def _cmaes() -> Strategy:
+    from cotune.strategies.cmaes import CmaEs  # most studies do without it
+
+    return CmaEs()
 
 
 def _inline() -> Equippable:
