@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread, double precision tensors without gradients inside; the caller's number of threads afterwards."""
+    """One thread and no gradients inside; the caller's number of threads afterwards."""
     before = torch.get_num_threads()
     if before != 1:
         torch.set_num_threads(1)

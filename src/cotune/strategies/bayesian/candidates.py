@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ _DRAWN = 32
 """So many configurations are drawn by the space itself where there are rules: candidates may all be forbidden."""
 _MIN_SHARE = 0.3
 _ITERATIONS = 40
+_LEVELS = 24
+"""So many levels of a discrete parameter are tried at a time."""
 _LOOKS = 256
 """How many candidates are looked at, from the best down, for one that is legal and new."""
 _SAME = 1e-9
@@ -95,20 +97,19 @@ def pool(ground: Ground, best: Floats, generator: Generator) -> Floats:
     """(m, d) snapped positions to begin with: spread over the space, and near the best ones (k, d)."""
     if ground.listed is not None:
         return ground.listed
-    spread = ground.shifted(generator)
     near = _neighbours(ground.features, best, generator)
-    drawn = (
-        [ground.space.encode(ground.space.sample(generator))[0] for _ in range(32)] if ground.space.has_rules else []
-    )
-    more = np.array(drawn).reshape(-1, spread.shape[1])
-    return ground.space.positions.snapped(np.concatenate([spread, near, np.where(np.isnan(more), 0.5, more)]))
+    candidates = ground.space.positions.snapped(np.concatenate([ground.shifted(generator), near]))
+    if not ground.space.has_rules:
+        return candidates
+    legal = [unit for unit in candidates if ground.legal(unit) is not None]
+    drawn = [filled(ground.space.encode(ground.space.sample(generator))[0]) for _ in range(_DRAWN)]
+    return np.array([*legal, *drawn])
 
 
 def _neighbours(features: Features, best: Floats, generator: Generator) -> Floats:
     """Good positions with a few entries moved, by steps of all sizes; choices are drawn anew half of the time."""
     d = best.shape[1]
     parents = best[generator.integers(len(best), size=N_LOCAL)]
-    parents = np.where(np.isnan(parents), generator.random(parents.shape), parents)
     is_moved = generator.random((N_LOCAL, d)) < max(2 / d, _MIN_SHARE)
     size = 0.5 * 10 ** (-3 * generator.random((N_LOCAL, 1)))
     step = size * generator.standard_normal((N_LOCAL, d))
@@ -141,7 +142,6 @@ def climbed(
 ) -> Floats:  # fmt: skip
     """The positions after their active numbers were moved uphill."""
     x, low, high = features.box(units)
-
     found, _ = lbfgs.minimize(
         lambda columns: climb(units, columns), x, low, high,
         iterations=iterations, gradient_tolerance=gradient_tolerance, value_tolerance=value_tolerance,
@@ -162,7 +162,7 @@ def _coordinates(features: Features, units: Floats, value: Value, generator: Gen
     for j, levels in enumerate(features.levels):
         if len(levels) < 2:
             continue
-        tried = levels if len(levels) <= 24 else generator.choice(levels, 24, replace=False)
+        tried = levels if len(levels) <= _LEVELS else generator.choice(levels, _LEVELS, replace=False)
         trials = np.repeat(units[:, None, :], len(tried) + 1, axis=1)
         trials[:, 1:, j] = tried
         values = value(trials.reshape(-1, units.shape[1])).reshape(len(units), -1)
@@ -178,18 +178,6 @@ def first_new(ground: Ground, candidates: Floats, tried: Floats) -> Found | None
     return None
 
 
-def last_resort(ground: Ground, tried: Floats, generator: Generator) -> Found | None:
-    """A legal configuration drawn at random that was not tried; None if none is found: the space is exhausted."""
-    for config in _samples(ground.space, generator):
-        unit = filled(ground.space.encode(config)[0])
-        if _is_new(ground.features, unit, tried):
-            return Found(config, unit)
-    return None
-
-
-def _samples(space: Space, generator: Generator) -> Iterator[Config]:
-    return (space.sample(generator) for _ in range(_LOOKS))
-
-
 def _is_new(features: Features, unit: Floats, tried: Floats) -> bool:
+    """Whether some column is not that of a tried one, for each of (n, c)."""
     return not bool((np.abs(tried - features.of(unit[None])).max(axis=1) < _SAME).any())

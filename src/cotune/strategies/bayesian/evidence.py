@@ -33,6 +33,11 @@ class Evidence:
     sign: float | None
 
     @property
+    def everywhere(self) -> Floats:
+        """(n + p, d) positions of all trials."""
+        return np.concatenate([self.units, self.pending])
+
+    @property
     def n_results(self) -> int:
         """Number of trials with a loss of their own."""
         return int(np.sum(~self.is_failed))

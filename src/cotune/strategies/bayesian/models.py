@@ -23,6 +23,8 @@ _OFTEN = 64
 """Up to so many results hyperparameters follow every result, later every tenth part more."""
 _GROWTH, _COLD_GROWTH = 1.1, 1.3
 _FIT_ROWS, _ROWS = 192, 400
+_COLD_UNTIL = 128
+"""With more results hyperparameters are settled, and a fit from scratch would cost too much."""
 _COLD_ITERATIONS, _WARM_ITERATIONS = 40, 12
 _SCATTER = 0.7
 
@@ -92,16 +94,14 @@ def _fit(
     prior: Prior, x: Floats, y: Floats, fitted: Fitted | None, n: int, number: int, generator: Generator
 ) -> Fitted:
     """From the last hyperparameters alone, or also from scratch when there is a third more evidence than last time."""
-    is_cold = fitted is None or n >= max(fitted.cold + 1, int(_COLD_GROWTH * fitted.cold))
     starts = [] if fitted is None else [np.array(fitted.theta)]
+    is_cold = fitted is None or (n <= _COLD_UNTIL and n >= max(fitted.cold + 1, int(_COLD_GROWTH * fitted.cold)))
     if is_cold:
         starts.append(prior.start)
-        if fitted is None:
-            starts.append(prior.start + _SCATTER * generator.standard_normal(len(prior.start)))
-    iterations = _COLD_ITERATIONS if is_cold else _WARM_ITERATIONS
-    theta = gp.fit(prior, x, y, np.stack(starts), iterations=iterations)
-    cold = n if is_cold or fitted is None else fitted.cold
-    return Fitted(tuple(theta.tolist()), n, cold, number)
+    if fitted is None:
+        starts.append(prior.start + _SCATTER * generator.standard_normal(len(prior.start)))
+    theta = gp.fit(prior, x, y, np.stack(starts), iterations=_COLD_ITERATIONS if is_cold else _WARM_ITERATIONS)
+    return Fitted(tuple(theta.tolist()), n, n if fitted is None or is_cold else fitted.cold, number)
 
 
 def _chosen(losses: Floats, n: int) -> NDArray[np.int64]:

@@ -11,34 +11,47 @@ from numpy.typing import NDArray
 from cotune.numerics.acquisition import LogExpectedImprovement
 from cotune.records import Suggestion
 from cotune.strategies.bayesian import record
-from cotune.strategies.bayesian.candidates import Found, Ground, climbed, filled, first_new, last_resort, pool, ranked
+from cotune.strategies.bayesian.candidates import Found, Ground, climbed, filled, first_new, pool, ranked
 from cotune.strategies.bayesian.evidence import Evidence
 from cotune.strategies.bayesian.memory import Memory
 from cotune.strategies.bayesian.models import MODELS, Belief, Model, believe
+from cotune.strategies.untried import Untried
 
 Floats = NDArray[np.float64]
 
 _FIRST_EXPLOIT = 3
 _GAPS = (2, 16)
 _TOP = 5
+_NOISY = 0.01
+"""A noise variance above this, where losses have variance 1, makes results noisy."""
 _PRIOR_TRUST = 10.0
 """A user's prior weighs as much as so many results (Hvarfner et al. 2022, "piBO", eq. 6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a proposal for one trial depends on. tried: columns (n, c) of every configuration that a trial has."""
+    """All that a proposal for one trial depends on. untried: finds what is left of a finite space."""
 
     ground: Ground
     evidence: Evidence
     memory: Memory
-    tried: Floats
     generator: Generator
+    untried: Untried
 
     @property
     def number(self) -> int:
         """The trial that a proposal is for."""
         return self.memory.n_trials
+
+    def first_new(self, candidates: Floats) -> Found | None:
+        """The first of (m, d) positions that is legal and that no trial has."""
+        return first_new(self.ground, candidates, self.ground.features.of(self.evidence.everywhere))
+
+    def left_over(self) -> Found | None:
+        """A configuration that no trial has, at random; None if there is none left."""
+        space = self.ground.space
+        some = self.untried.some(space, self.evidence.everywhere, 1, self.generator)
+        return Found(some[0], filled(space.encode(some[0])[0])) if some else None
 
     def believe(self, model: Model) -> Belief:
         """What a model makes of the evidence."""
@@ -52,8 +65,7 @@ def opening(now: Situation, spread: Floats) -> Suggestion | None:
     spread (d,): the next of these points.
     """
     candidates = [now.ground.guess, spread] if now.number == 0 else [spread]
-    found = first_new(now.ground, np.array(candidates), now.tried)
-    found = found or last_resort(now.ground, now.tried, now.generator)
+    found = now.first_new(np.array(candidates)) or now.left_over()
     return None if found is None else Suggestion(found.config, record.opening(now.evidence))
 
 
@@ -63,7 +75,7 @@ def improvement(now: Situation) -> Suggestion | None:
     aim = _Aim(now, LogExpectedImprovement(belief.posterior, incumbent(belief)))
     near = _best(now.evidence, belief)
     order = ranked(now.ground, pool(now.ground, near, now.generator), near[:1], aim.value, aim.climb, now.generator)
-    found = first_new(now.ground, order, now.tried) or last_resort(now.ground, now.tried, now.generator)
+    found = now.first_new(order) or now.left_over()
     return None if found is None else _suggested(now, belief, found)
 
 
@@ -83,7 +95,7 @@ def exploitation(now: Situation) -> Suggestion | None:
         iterations=40, gradient_tolerance=1e-6, value_tolerance=1e-10,
     )  # fmt: skip
     mean, _ = posterior.predict(now.ground.features.of(near))
-    found = first_new(now.ground, near[[mean.argmin()]], now.tried)
+    found = now.first_new(near[[mean.argmin()]])
     return None if found is None else _suggested(now, belief, found, gap=_gap(now.memory, now.evidence))
 
 
@@ -93,9 +105,13 @@ def _suggested(now: Situation, belief: Belief, found: Found, *, gap: int | None 
 
 
 def incumbent(belief: Belief) -> float:
-    """The loss to undercut: the lowest seen, or lower if a pending trial is predicted to be."""
-    pending = belief.posterior.fitted[len(belief.rows) :]
-    return float(min(belief.losses.min(), pending.min(initial=np.inf)))
+    """The loss to undercut, as the model has it, or lower if a pending trial is predicted to be.
+
+    The lowest loss seen; where results are noisy the lowest predicted one, because the lowest seen was lucky.
+    """
+    fitted, n = belief.posterior.fitted, len(belief.rows)
+    seen = fitted[:n] if belief.posterior.noise > _NOISY else belief.losses
+    return float(min(seen.min(), fitted[n:].min(initial=np.inf)))
 
 
 class _Aim:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.random import Generator
 
 from cotune.numerics.threads import one_thread
 from cotune.records import Draw, History, Suggestion
@@ -15,6 +11,7 @@ from cotune.strategies.bayesian.evidence import gathered
 from cotune.strategies.bayesian.memory import Memory, remembered
 from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
 from cotune.strategies.sobol import Sobol
+from cotune.strategies.untried import Untried
 
 
 @dataclass
@@ -23,6 +20,7 @@ class _Kept:
 
     history: History
     ground: Ground
+    untried: Untried = field(default_factory=Untried)
     memory: Memory = field(default_factory=Memory)
 
 
@@ -43,7 +41,8 @@ class BayesianOptimization:
         memory, planned = kept.memory, list[Suggestion]()
         with one_thread():
             for number in range(len(history), len(history) + n):
-                now = _situation(history, planned, kept.ground, memory, draw(number))
+                random = draw(number)
+                now = Situation(kept.ground, gathered(history, planned, random), memory, random, kept.untried)
                 suggestion = self._next(now, history)
                 if suggestion is None:
                     break
@@ -64,11 +63,3 @@ class BayesianOptimization:
             spread = Sobol().suggest(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
             return opening(now, filled(history.space.encode(spread.config)[0]))
         return exploitation(now) or improvement(now)
-
-
-def _situation(
-    history: History, planned: Sequence[Suggestion], ground: Ground, memory: Memory, generator: Generator
-) -> Situation:
-    evidence = gathered(history, planned, generator)
-    tried = ground.features.of(np.concatenate([evidence.units, evidence.pending]))
-    return Situation(ground, evidence, memory, tried, generator)
