@@ -86,14 +86,15 @@ def test_a_stopped_worker_still_lives(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_does_not_keep_its_parent_alive(tmp_path: Path) -> None:
-    code = HOLD.replace("time.sleep(60)", "import os\nif os.fork() == 0:\n    time.sleep(60)")
+    fork = "import os\nchild = os.fork()\nif child:\n    print(child, flush=True)\nelse:\n    time.sleep(60)"
+    code = HOLD.replace("time.sleep(60)", fork)
     process = _python(code, tmp_path)
     assert process.stdout is not None
-    name = process.stdout.readline().decode().strip()
+    name, child = (process.stdout.readline().decode().strip() for _ in range(2))
     process.wait()
     assert name not in SqliteStorage(tmp_path).alive()
     process.stdout.close()
-    subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
+    os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_forked_child_is_a_worker_of_its_own(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def one_thread() -> object:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("strategy", ["random", "sobol", "grid"])
+@pytest.mark.parametrize("strategy", ["random", "sobol", "grid", "bayesian", "tpe", "cmaes"])
 @pytest.mark.parametrize("kind", ["task", "loop"])
 def test_a_run_killed_twenty_times_equals_one_that_was_not(kind: str, strategy: str, tmp_path: Path) -> None:
     whole = programs.STUDIES[kind](strategy, None).optimize(trials=programs.TRIALS, progress=False)
