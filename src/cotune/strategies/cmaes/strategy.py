@@ -12,8 +12,8 @@ from cotune.errors import SpaceError, StudyError
 from cotune.numerics import cma
 from cotune.numerics.cma import Floats
 from cotune.records import Draw, History, JsonValue, Suggestion
-from cotune.strategies.evolution import Evolution, Layout, samples
-from cotune.strategies.generations import NAME, Generations
+from cotune.strategies.cmaes.evolution import Evolution, Layout, samples
+from cotune.strategies.cmaes.generations import NAME, Generations
 
 _TRIES = 64
 """Draws from the distribution, then of uniform samples, to find a legal configuration that no trial has."""

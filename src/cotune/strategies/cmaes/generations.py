@@ -14,7 +14,7 @@ import numpy as np
 
 from cotune.records import History, JsonValue
 from cotune.seeds import Purpose, generator
-from cotune.strategies.evolution import (
+from cotune.strategies.cmaes.evolution import (
     Evolution,
     Generation,
     Layout,
