@@ -50,9 +50,7 @@ def digits_space() -> Space:
 @click.command
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True, help="Configurations in total.")
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs of each trial.")
-@click.option(
-    "--strategy", default="auto", show_default=True, help="auto, bayesian, tpe, cmaes, sobol, random, grid."
-)
+@click.option("--strategy", default="auto", show_default=True, help="auto, bayesian, tpe, cmaes, sobol, random, grid.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What all chance follows from.")
 @click.option(
     "--path",

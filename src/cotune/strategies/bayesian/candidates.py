@@ -26,7 +26,7 @@ N_SPREAD, N_LOCAL, N_STARTS = 512, 256, 6
 _DRAWN = 32
 """So many configurations are drawn by the space itself where there are rules: candidates may all be forbidden."""
 _MIN_SHARE = 0.3
-_ITERATIONS = 40
+_ITERATIONS = 30
 _LEVELS = 24
 """So many levels of a discrete parameter are tried at a time."""
 _LOOKS = 256
@@ -138,7 +138,7 @@ def ranked(
 
 def climbed(
     features: Features, units: Floats, climb: Climb, *, iterations: int, gradient_tolerance: float = 1e-3,
-    value_tolerance: float = 1e-4,
+    value_tolerance: float = 1e-3,
 ) -> Floats:  # fmt: skip
     """The positions after their active numbers were moved uphill."""
     x, low, high = features.box(units)

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cotune.records import History, Suggestion
+from cotune.strategies.bayesian.features import Features
 
 Floats = NDArray[np.float64]
 
@@ -20,16 +21,19 @@ _MILD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """units (n, d): positions of the n trials with an outcome, in the order of `numbers` (n,). losses (n,): the lower
-    the better; a failed trial has the worst loss of all. is_failed (n,). pending (p, d): positions without outcome.
-    sign: what turns a loss into the metric; None where losses mix several objectives.
+    """units (n, d), columns (n, c): positions and features of the n trials with an outcome, in the order of `numbers`
+    (n,). losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). pending (p, d),
+    pending_columns (p, c): the same of trials without outcome. sign: what turns a loss into the metric; None where
+    losses mix several objectives.
     """
 
     units: Floats
+    columns: Floats
     losses: Floats
     numbers: NDArray[np.int64]
     is_failed: NDArray[np.bool_]
     pending: Floats
+    pending_columns: Floats
     sign: float | None
 
     @property
@@ -38,13 +42,22 @@ class Evidence:
         return np.concatenate([self.units, self.pending])
 
     @property
+    def tried(self) -> Floats:
+        """(n + p, c) features of all trials."""
+        return np.concatenate([self.columns, self.pending_columns])
+
+    @property
     def n_results(self) -> int:
         """Number of trials with a loss of their own."""
         return int(np.sum(~self.is_failed))
 
 
-def gathered(history: History, planned: Sequence[Suggestion], generator: Generator) -> Evidence:
+def gathered(
+    history: History, columns: Floats, planned: Sequence[Suggestion], features: Features, generator: Generator
+) -> Evidence:
     """The evidence in a history and in suggestions of the same plan, which count as pending.
+
+    columns (n, c): the features of all trials of the history.
 
     Of several objectives, one augmented Chebyshev scalarisation with weights from `generator`, another for every trial
     (Knowles 2006, "ParEGO", eq. 2).
@@ -55,11 +68,14 @@ def gathered(history: History, planned: Sequence[Suggestion], generator: Generat
     is_failed = np.isnan(loss)
     if not np.all(is_failed):
         loss = np.where(is_failed, np.max(loss[~is_failed]), loss)
-    fresh = [history.space.encode(suggestion.config)[0] for suggestion in planned]
-    pending = np.concatenate([history.x[~ended], np.array(fresh).reshape(-1, units.shape[1])])
+    fresh = np.array([history.space.encode(suggestion.config)[0] for suggestion in planned])
+    fresh = fresh.reshape(-1, units.shape[1])
     directions = list(history.objectives.values())
     sign = None if len(directions) > 1 else -1.0 if directions[0] else 1.0
-    return Evidence(units, loss, np.flatnonzero(ended), is_failed, pending, sign)
+    return Evidence(
+        units, columns[ended], loss, np.flatnonzero(ended), is_failed,
+        np.concatenate([history.x[~ended], fresh]), np.concatenate([columns[~ended], features.of(fresh)]), sign,
+    )  # fmt: skip
 
 
 def _scalarised(losses: Floats, generator: Generator) -> Floats:

@@ -22,7 +22,7 @@ _ALIKE_FROM = 10
 _OFTEN = 64
 """Up to so many results hyperparameters follow every result, later every tenth part more."""
 _GROWTH, _COLD_GROWTH = 1.1, 1.3
-_FIT_ROWS, _ROWS = 192, 400
+_FIT_ROWS, _ROWS = 128, 256
 _COLD_UNTIL = 128
 """With more results hyperparameters are settled, and a fit from scratch would cost too much."""
 _COLD_ITERATIONS, _WARM_ITERATIONS = 40, 12
@@ -76,12 +76,11 @@ def believe(
     is_new = fitted is None or n >= _next_fit(fitted.results)
     if is_new or fitted is None:
         rows = _chosen(evidence.losses, _FIT_ROWS)
-        fitted = _fit(prior, features.of(evidence.units[rows]), warped.values[rows], fitted, n, number, generator)
+        fitted = _fit(prior, evidence.columns[rows], warped.values[rows], fitted, n, number, generator)
     theta = np.array(fitted.theta)
-    rows = _nearest(features, evidence, theta)
+    rows = _nearest(evidence, np.exp(-theta[features.groups]))
     posterior = gp.condition(
-        prior, theta, features.of(evidence.units[rows]), warped.values[rows],
-        features.of(evidence.pending),
+        prior, theta, evidence.columns[rows], warped.values[rows], evidence.pending_columns,
     )  # fmt: skip
     return Belief(model, posterior, warped, rows, fitted, is_new)
 
@@ -114,14 +113,14 @@ def _chosen(losses: Floats, n: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([order[: n // 2], spread]))
 
 
-def _nearest(features: Features, evidence: Evidence, theta: Floats) -> NDArray[np.int64]:
-    """At most `_ROWS` rows: the better half by loss, the rest by their scaled distance from the best."""
+def _nearest(evidence: Evidence, scale: Floats) -> NDArray[np.int64]:
+    """At most `_ROWS` rows: the better half by loss, the rest by distance from the best in columns times `scale`."""
     losses = evidence.losses
     if len(losses) <= _ROWS:
         return np.arange(len(losses))
     order = np.argsort(losses, kind="stable")
     others = order[_ROWS // 2 :]
-    z = features.of(evidence.units) * np.exp(-theta[features.groups])
-    distance = ((z[others] - z[order[0]]) ** 2).sum(axis=1)
+    apart = (evidence.columns - evidence.columns[order[0]]) * scale
+    distance = np.einsum("nc,nc->n", apart, apart)[others]
     near = others[np.argsort(distance, kind="stable")[: _ROWS - _ROWS // 2]]
     return np.sort(np.concatenate([order[: _ROWS // 2], near]))

@@ -45,7 +45,7 @@ class Situation:
 
     def first_new(self, candidates: Floats) -> Found | None:
         """The first of (m, d) positions that is legal and that no trial has."""
-        return first_new(self.ground, candidates, self.ground.features.of(self.evidence.everywhere))
+        return first_new(self.ground, candidates, self.evidence.tried)
 
     def left_over(self) -> Found | None:
         """A configuration that no trial has, at random; None if there is none left."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cotune.numerics.threads import one_thread
 from cotune.records import Draw, History, Suggestion
 from cotune.strategies.bayesian.candidates import Ground, filled
@@ -13,6 +16,8 @@ from cotune.strategies.bayesian.proposals import Situation, exploitation, improv
 from cotune.strategies.sobol import Sobol
 from cotune.strategies.untried import Untried
 
+Floats = NDArray[np.float64]
+
 
 @dataclass
 class _Kept:
@@ -20,6 +25,7 @@ class _Kept:
 
     history: History
     ground: Ground
+    columns: Floats
     untried: Untried = field(default_factory=Untried)
     memory: Memory = field(default_factory=Memory)
 
@@ -42,7 +48,8 @@ class BayesianOptimization:
         with one_thread():
             for number in range(len(history), len(history) + n):
                 random = draw(number)
-                now = Situation(kept.ground, gathered(history, planned, random), memory, random, kept.untried)
+                evidence = gathered(history, kept.columns, planned, kept.ground.features, random)
+                now = Situation(kept.ground, evidence, memory, random, kept.untried)
                 suggestion = self._next(now, history)
                 if suggestion is None:
                     break
@@ -52,8 +59,11 @@ class BayesianOptimization:
 
     def _kept(self, history: History) -> _Kept:
         if not self._cache or self._cache[0].history is not history:
-            self._cache[:] = [_Kept(history, Ground.of(history.space))]
+            ground = Ground.of(history.space)
+            self._cache[:] = [_Kept(history, ground, ground.features.of(history.x))]
         kept = self._cache[0]
+        fresh = history.x[len(kept.columns) :]
+        kept.columns = np.concatenate([kept.columns, kept.ground.features.of(fresh)]) if len(fresh) else kept.columns
         kept.memory = remembered(history, kept.memory)
         return kept
 
