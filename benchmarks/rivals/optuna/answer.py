@@ -5,6 +5,7 @@ The question `searches` opens a conversation of many lines (lines.py). Ordered c
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -138,6 +139,8 @@ class Optuna:
 
 
 def searches():
+    for module in ("cmaes", "scipy.optimize", "scipy.stats", "torch", "optuna._gp.gp", "optuna._gp.acqf"):
+        importlib.import_module(module)  # so that no search pays for it
     serve(lambda space, strategy, seed, trials: Optuna(space, strategy, seed))
 
 

@@ -33,16 +33,13 @@ def hyperparameter(spec):
 
 
 def condition(child, parent, spec, rule):
-    """One of ours as one of theirs."""
+    """One of ours as one of theirs; bounds are on whole numbers only."""
     ((kind, bound),) = rule.items()
     if kind == "one_of":
         choices = spec.get("choices")
         return cs.InCondition(child, parent, [str(choices.index(value)) if choices else value for value in bound])
-    return (
-        cs.GreaterThanCondition(child, parent, bound - 1)
-        if kind == "at_least"
-        else cs.LessThanCondition(child, parent, bound + 1)
-    )
+    low, high = (bound, spec["high"]) if kind == "at_least" else (spec["low"], bound)
+    return cs.InCondition(child, parent, list(range(low, high + 1)))
 
 
 def config_space(space, seed):
