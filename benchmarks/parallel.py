@@ -12,9 +12,10 @@ import statistics
 import torch
 
 import cotune as ct
-from benchmarks import quality, results
+from benchmarks import results
 from benchmarks.problems import problems
 from benchmarks.quality_report import current, regrets
+from benchmarks.quality_runs import read
 
 PROBLEMS = (
     "branin", "griewank5", "rosenbrock8", "ackley18", "product9", "kernel6", "stack17", "schedules11", "noisy_levy10",
@@ -40,7 +41,7 @@ def search(name: str, seed: int) -> tuple[float, int]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    sequential = regrets(current(quality.read("bayesian")), 60)
+    sequential = regrets(current(read("bayesian")), 60)
     rows = []
     for name in PROBLEMS:
         found = [search(name, seed) for seed in SEEDS]
