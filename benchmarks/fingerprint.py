@@ -19,8 +19,11 @@ _CHOOSING = ("strategies", "numerics", "space", "seeds", "config")
 
 def version(strategy: str) -> str:
     """Such as 0.1.0+1f3a9c04."""
-    first = SOURCE / "strategies" / f"{strategy}.py"
-    roots = [first] if first.exists() else [SOURCE / "study" / "auto.py", *(SOURCE / "strategies").glob("*.py")]
+    own = [SOURCE / "strategies" / f"{strategy}.py", SOURCE / "strategies" / strategy / "strategy.py"]
+    roots = [path for path in own if path.exists()] or [
+        SOURCE / "study" / "auto.py",
+        *(SOURCE / "strategies").glob("*.py"),
+    ]
     digest = hashlib.sha256()
     for path in sorted(_reached(roots)):
         digest.update(f"{path.relative_to(SOURCE).as_posix()}\n{_code(path)}".encode())

@@ -9,17 +9,15 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.problems import CONFIRMATION, REGIMES, TUNING, problems
+from benchmarks.quality_runs import Run
 from benchmarks.results import FOLDER
 from benchmarks.rivals import STRATEGIES
-
-if TYPE_CHECKING:
-    from benchmarks.quality import Run
 
 BUDGETS = (50, 60, 100)
 RESAMPLES = 2_000

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
     from cotune.executors.inline import Inline
     from cotune.records import Trial
-    from cotune.space import Categorical, Float, Int, Space, at_least, at_most, one_of
+    from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
+    from cotune.strategies.bayesian import BayesianOptimization
+    from cotune.strategies.cmaes import CmaEs
     from cotune.strategies.sobol import Sobol
+    from cotune.strategies.tpe import TPE
     from cotune.study import Study
     from cotune.study.functions import maximize, minimize
     from cotune.training import Holdout, Task, data, fit
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BayesianOptimization": "cotune.strategies.bayesian",
     "Categorical": "cotune.space",
+    "CmaEs": "cotune.strategies.cmaes",
     "Config": "cotune.config",
     "CotuneError": "cotune.errors",
     "Float": "cotune.space",
@@ -36,10 +41,12 @@ _HOME = {
     "LeaseLost": "cotune.errors",
     "NoResult": "cotune.errors",
     "Paused": "cotune.errors",
+    "Prior": "cotune.space",
     "Random": "cotune.strategies",
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
     "Study": "cotune.study",
+    "TPE": "cotune.strategies.tpe",
     "Task": "cotune.training",
     "Trial": "cotune.records",
     "at_least": "cotune.space",
@@ -53,7 +60,9 @@ _HOME = {
 }
 
 __all__ = [
+    "BayesianOptimization",
     "Categorical",
+    "CmaEs",
     "Config",
     "CotuneError",
     "Float",
@@ -65,10 +74,12 @@ __all__ = [
     "LeaseLost",
     "NoResult",
     "Paused",
+    "Prior",
     "Random",
     "Sobol",
     "Space",
     "Study",
+    "TPE",
     "Task",
     "Trial",
     "__version__",

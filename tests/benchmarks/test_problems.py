@@ -67,7 +67,7 @@ def test_the_median_of_random_configs_has_regret_one(problem: Problem) -> None:
         for seed in range(20)
         for _ in range(5)
     ]
-    assert 0.4 < np.median(regrets) < 2.5
+    assert 0.33 < np.mean(np.array(regrets) < 1.0) < 0.67  # 100 configs: a half, give or take three deviations
 
 
 def test_noise_belongs_to_the_trial_and_not_to_the_strategy() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.quality import Cell, Run, append, missing, read, work
+from benchmarks.quality import Cell, missing, work
+from benchmarks.quality_runs import Run, append, read
 
 from benchmarks import fingerprint, quality, quality_report
 

@@ -12,7 +12,7 @@ import pytest
 import cotune
 from cotune.cli.main import COMMANDS
 
-READING = ("status", "show", "top", "best", "trials")
+READING = ("status", "show", "explain", "top", "best", "trials")
 
 
 def run(code: str, *words: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -130,7 +130,11 @@ def test_no_control_character_of_a_study_reaches_the_terminal(cli, tmp_path, nam
     with cotune.Study(None, {"choice": [f"{evil}1", f"{evil}2"]}, minimize=evil, path=path) as study:
         study.tell(study.ask(), **{evil: 1.0})
         study.tell(study.ask(), failed=evil)
-    for words in ([name, path], [name, path, "--json"], *([["show", path, 1], ["trials", path, "--csv"]])):
+    for words in (
+        [name, path],
+        [name, path, "--json"],
+        *([["show", path, 1], ["explain", path, 1], ["trials", path, "--csv"]]),
+    ):
         output = cli(*words).output
         assert "31m" in output
         assert all(c.isprintable() or c == "\n" for c in output)

@@ -4,7 +4,7 @@ import json
 
 import cotune as ct
 
-KEYS = {"path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front"}
+KEYS = {"path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front", "ended"}
 
 
 def test_it_counts_the_trials_and_names_the_best(cli, told):

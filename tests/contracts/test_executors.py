@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cotune.config import Config
-from cotune.errors import LeaseLost, Paused
+from cotune.errors import Interrupted, LeaseLost, Paused
 from cotune.executors.checkpoints import MemoryCheckpoints
 from cotune.executors.equipment import Equipment, Equippable
 from cotune.executors.inline import Inline
@@ -125,6 +125,13 @@ def _report_twice(trial: object) -> None:
         trial.report(value=2.0)
 
 
+class _Unprintable(BaseException):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
 BAD_OBJECTIVES: dict[str, tuple[Callable, str]] = {
     "exception": (_raise(ValueError("no")), "error"),
     "memory": (_raise(MemoryError("none left")), "out of memory"),
@@ -133,6 +140,12 @@ BAD_OBJECTIVES: dict[str, tuple[Callable, str]] = {
     "sys.exit": (_raise(SystemExit(3)), "exit"),
     "assertion": (_raise(AssertionError()), "error"),
     "stop iteration": (_raise(StopIteration()), "error"),
+    "base exception": (_raise(GeneratorExit()), "error"),
+    "own lease error": (_raise(LeaseLost("of another study")), "error"),
+    "own pause": (_raise(Paused()), "error"),
+    "exception without words": (_raise(_Unprintable()), "error"),
+    "value without words": (lambda trial: _Unprintable(), "wrong result"),
+    "track a number": (lambda trial: trial.track(step=3), "error"),
     "nan": (lambda trial: math.nan, "diverged"),
     "inf": (lambda trial: math.inf, "diverged"),
     "none": (lambda trial: None, "no result"),
@@ -243,6 +256,12 @@ def test_a_request_to_stop_ends_the_trial_at_its_epochs_end_with_a_checkpoint(be
     assert [type(event) for event in events[-2:]] == [Checkpointed, Released] and events[-2].step == 2
 
 
+def test_a_signal_that_ended_a_search_inside_the_function_ends_the_outer_one_alike(bench: Callable) -> None:
+    ours = bench(_raise(Interrupted(143)))
+    assert isinstance(ours.run(job())[-1], Released)
+    assert ours.interruption.is_requested and ours.interruption.signal == 15
+
+
 def test_a_report_says_when_to_leave(bench: Callable) -> None:
     answers = []
 
@@ -337,6 +356,11 @@ def test_breaking_out_of_the_loop_counts_as_the_end(bench: Callable) -> None:
 
     outcome = bench(train).run(job())[-1]
     assert isinstance(outcome, Finished) and outcome.metrics == {"value": 1.0} and outcome.step == 2
+
+
+def test_what_cannot_be_tracked_is_named(bench: Callable) -> None:
+    (failure,) = bench(lambda trial: trial.track(counter=3)).run(job())
+    assert "trial.track(counter=...)" in failure.reason and "got int" in failure.reason
 
 
 def test_paused_is_no_exception() -> None:

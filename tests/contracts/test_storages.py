@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,22 @@ def test_a_refused_append_writes_nothing_of_its_events(pair: Pair) -> None:
     one.append([done(0, 1.0)], 3)
     assert not other.append([done(1, 2.0), done(0, 2.0)], 3)
     assert len(one.read(0)) == 4
+
+
+def test_workers_that_write_at_once_neither_fail_nor_lose_anything(pair: Pair) -> None:
+    def report(storage: Storage, number: int) -> bool:
+        position = 0
+        for step in range(1, 51):
+            position += len(storage.read(position))
+            if not storage.append([Reported(number, 1, [step], {"loss": [0.5]})], position):
+                return False
+        return True
+
+    pair[0].append([CREATED, started(0, CONFIG), started(1, CONFIG)], 0)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(report, pair, (0, 1))) == [True, True]
+    written = [(event.number, event.steps[0]) for event in pair[0].read(3)]
+    assert sorted(written) == [(number, step) for number in (0, 1) for step in range(1, 51)]
 
 
 def test_workers_have_different_names_and_live(pair: Pair) -> None:

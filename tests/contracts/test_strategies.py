@@ -12,13 +12,19 @@ from cotune.records import Event, Failed, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space, at_least
 from cotune.strategies import Grid, Random, StartsFirst, Strategy
+from cotune.strategies.bayesian import BayesianOptimization
+from cotune.strategies.cmaes import CmaEs
 from cotune.strategies.sobol import Sobol
+from cotune.strategies.tpe import TPE
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "cmaes": CmaEs,
     "grid": Grid,
     "random": Random,
     "sobol": Sobol,
     "starts": lambda: StartsFirst(Random()),
+    "bayesian": lambda: BayesianOptimization(start=3),
+    "tpe": TPE,
 }
 
 SPACES: dict[str, Callable[[], Space]] = {

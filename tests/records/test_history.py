@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from cotune.records import (
     to_json,
 )
 from cotune.records.events import KINDS
+from cotune.records.row import Row
 from cotune.space import Categorical, Float, Space
 
 A, B = {"x": 0.5, "n": 3}, {"x": -2.0, "n": 8}
@@ -179,6 +181,21 @@ def test_what_the_table_does_not_allow_is_refused(state: State, kind: type) -> N
     else:
         with pytest.raises(FormatError, match="trial 0"):
             history.extend([event])
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.is_final])
+def test_nothing_follows_an_outcome(state: State) -> None:
+    assert [kind for before, kind in TRANSITIONS if before is state] == []
+
+
+def test_an_outcome_or_a_decision_to_stop_ends_a_trial_and_nothing_else_does() -> None:
+    assert {kind for (_, kind), after in TRANSITIONS.items() if after.is_final} == {Finished, Failed, Stopped}
+
+
+def test_a_lease_that_cannot_pause_is_known_as_one() -> None:
+    for pausable in (True, False):
+        row = Row((0.5, 3), 0)
+        assert row.fold(replace(started(0, A), pausable=pausable)) and row.pausable is pausable
 
 
 def test_a_fact_of_an_old_lease_is_refused() -> None:

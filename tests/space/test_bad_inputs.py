@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cotune.errors import ConfigError, CotuneError, SpaceError
-from cotune.space import Categorical, Float, Int, Space, at_least, at_most, one_of
+from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
 
 NAN, INF = math.nan, math.inf
 
@@ -35,6 +35,18 @@ PARAMETERS = [
     ("lr", Float(0, 1, default=2), "2"),
     ("lr", Float(0, 1, default="a"), "'a'"),
     ("lr", Float(0, 1, step=0.1, default=0.25), "0.25"),
+    ("lr", Float(0, 1, prior=2), "prior needs a number in [0.0, 1.0], got 2"),
+    ("lr", Float(0, 1, prior="a"), "'a'"),
+    ("lr", Float(0, 1, prior=NAN), "nan"),
+    ("lr", Float(0, 1, prior=Prior(None)), "None"),
+    ("lr", Float(0, 1, prior=Prior(Prior(0.5))), "Prior(0.5)"),
+    ("lr", Float(0, 1, step=0.1, prior=0.25), "0.25"),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread=0)), "spread=0."),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread=-1)), "spread=-1"),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread=1.5)), "spread=1.5"),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread=NAN)), "nan"),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread="wide")), "'wide'"),
+    ("lr", Float(0, 1, prior=Prior(0.5, spread=None)), "None"),
     ("lr", Float(0, 1, when="sgd"), "'sgd'"),
     ("lr", Float(0, 1, when={1: 2}), "{1: 2}"),
     ("units", Int(4, 1), "low=4"),
@@ -51,6 +63,9 @@ PARAMETERS = [
     ("units", Int(1, 10, step=0.5), "0.5"),
     ("units", Int(1, 8, default=9), "9"),
     ("units", Int(1, 8, default=2.0), "2.0"),
+    ("units", Int(1, 8, prior=9), "9"),
+    ("units", Int(1, 8, prior=2.0), "2.0"),
+    ("units", Int(1, 8, prior=Prior(2, spread=True)), "True"),
     ("optimizer", Categorical([]), "[]"),
     ("optimizer", Categorical("adam"), "'adam'"),
     ("optimizer", Categorical(None), "None"),
@@ -68,6 +83,9 @@ PARAMETERS = [
     ("optimizer", Categorical(["sgd"], ordered=1), "ordered=1"),
     ("optimizer", Categorical(["sgd"], default="adam"), "'adam'"),
     ("optimizer", Categorical(["sgd"], default=None), "None"),
+    ("optimizer", Categorical(["sgd"], prior="sdg"), "Did you mean 'sgd'?"),
+    ("optimizer", Categorical(["sgd"], prior=None), "None"),
+    ("optimizer", Categorical(["sgd", "adam"], prior=Prior("sgd", spread=2)), "spread=2"),
     ("optimizer", (1, 2, 3), "(1, 2, 3)"),
     ("optimizer", ("sgd", "adam"), "('sgd', 'adam')"),
     ("optimizer", (True, False), "(True, False)"),
@@ -175,6 +193,10 @@ def test_a_wrong_configuration_is_refused_by_check_and_as_start_point(values, na
         (lambda: Space(a=(0, 1), start={"a": 1}), "{'a': 1}"),
         (lambda: Space(a=(0, 1), start=3), "3"),
         (lambda: Space.from_json({"parameters": [{"name": "a", "type": "os.system"}]}), "os.system"),
+        (
+            lambda: Space.from_json({"parameters": [{"name": "a", "type": "float", "low": 0, "high": 1, "prior": 3}]}),
+            "3",
+        ),
     ],
 )
 def test_a_wrong_argument_of_the_space_is_refused(make: Callable[[], Space], part):

@@ -62,3 +62,19 @@ def test_counts_and_order_are_those_of_the_parameters() -> None:
 
 def test_what_is_unknown_stays_unknown() -> None:
     assert np.isnan(EVERY_KIND.positions.snapped(np.full((1, EVERY_KIND.dimension), np.nan))).all()
+
+
+def test_a_cell_holds_its_position_and_decodes_to_one_value() -> None:
+    units = units_of(EVERY_KIND, 500, 1)
+    snapped = EVERY_KIND.positions.snapped(units)
+    lows, highs = EVERY_KIND.positions.cells(units)
+    assert (lows <= snapped + 1e-12).all() and (snapped <= highs + 1e-12).all()
+    inner = 1e-9 * (highs - lows)
+    for moved in (lows + inner, highs - inner):
+        assert EVERY_KIND.positions.snapped(moved)[:, :7] == pytest.approx(snapped[:, :7], abs=1e-12)
+    assert (highs - lows)[:, 0].tolist() == [0.0] * 500 and (highs - lows)[:, 6].tolist() == [1.0] * 500
+
+
+def test_cells_of_the_smallest_and_the_largest_value_reach_to_the_ends() -> None:
+    lows, highs = EVERY_KIND.positions.cells(np.array([[0.0] * 8, [1.0] * 8]))
+    assert (lows[0] == 0.0).all() and (highs[1] == 1.0).all()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import cotune as ct
 from builders import created, done, plane, started
 from cotune.errors import FormatError, StorageError
 from cotune.storage import SqliteStorage
@@ -85,14 +86,15 @@ def test_a_stopped_worker_still_lives(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_does_not_keep_its_parent_alive(tmp_path: Path) -> None:
-    code = HOLD.replace("time.sleep(60)", "import os\nif os.fork() == 0:\n    time.sleep(60)")
+    fork = "import os\nchild = os.fork()\nif child:\n    print(child, flush=True)\nelse:\n    time.sleep(60)"
+    code = HOLD.replace("time.sleep(60)", fork)
     process = _python(code, tmp_path)
     assert process.stdout is not None
-    name = process.stdout.readline().decode().strip()
+    name, child = (process.stdout.readline().decode().strip() for _ in range(2))
     process.wait()
     assert name not in SqliteStorage(tmp_path).alive()
     process.stdout.close()
-    subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
+    os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_forked_child_is_a_worker_of_its_own(tmp_path: Path) -> None:
@@ -122,6 +124,14 @@ def test_many_processes_may_open_a_new_study_at_once(tmp_path: Path) -> None:
         results = [process.communicate() for process in processes]
         assert [error.decode() for _, error in results if error] == []
         assert sorted(int(out) for out, _ in results) == list(range(8))
+
+
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+def test_a_log_waits_for_the_disk_where_a_power_cut_must_lose_nothing(
+    durability: str, level: int, tmp_path: Path
+) -> None:
+    study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="value", path=tmp_path, durability=durability)
+    assert study._log.storage._open().execute("pragma synchronous").fetchone() == (level,)
 
 
 def test_a_newer_file_is_refused_and_not_altered(tmp_path: Path) -> None:

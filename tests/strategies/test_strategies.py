@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from builders import done, history_of, started
-from cotune.records import History, Setting
+from cotune.records import Enqueued, History, Setting
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space
 from cotune.strategies import Grid, Random, StartsFirst
@@ -85,6 +85,13 @@ def test_starting_points_come_first_whatever_is_asked_at_once(n: int) -> None:
             history.extend([_as_started(number, suggestion), done(number, 1.0)])
             tried.append(suggestion.config["x"])
     assert tried[:3] == [0.1, 0.2, 0.75] and tried[3] == space.sample(draw(3))["x"]
+
+
+def test_starting_points_are_not_lost_when_other_trials_came_before() -> None:
+    space = Space(x=Float(0.0, 1.0), start=[{"x": 0.1}, {"x": 0.2}])
+    history = history_of(space, [Enqueued(0, {"x": 0.5})])
+    suggestions = StartsFirst(Random()).suggest(history, 3, draw)
+    assert [s.config["x"] for s in suggestions] == [0.1, 0.2, space.sample(draw(3))["x"]]
 
 
 def _as_started(number: int, suggestion: object) -> object:

@@ -93,12 +93,19 @@ def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None
             _, status = os.waitpid(child, 0)
             sys.exit(os.waitstatus_to_exitcode(status))
         time.sleep(chance.random() * DELAY_S[kind])
-        try:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        except (ProcessLookupError, ChildProcessError):
-            sys.exit(f"the study ended by itself after {kills} kills; make it longer")
+        _kill(child)
         kills += 1
+
+
+def _kill(child: int) -> None:
+    """Kill a child that is still at work; one that ended by itself is an error, lest it count as killed."""
+    try:
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        sys.exit("the study ended by itself before its last kill; make it longer")
+    if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+        sys.exit(f"a process ended by itself with status {status} before it was killed")
 
 
 def _progress(path: str) -> int:
@@ -109,6 +116,22 @@ def _progress(path: str) -> int:
         n += sum(event.kind in ("checkpointed", "finished") for event in events)
     storage.close()
     return n
+
+
+def ending(path: str, n_runs: str) -> None:
+    """Run a study whose trial 1 ends its process, again and again, and print how each run ended."""
+    import cotune.study.search  # noqa: F401 - loaded once
+
+    for _ in range(int(n_runs)):
+        child = os.fork()
+        if child == 0:
+            study = ct.Study(
+                lambda trial: os._exit(9) if trial.number == 1 else trial.config.x,
+                {"x": (0.0, 1.0)}, path=path, strategy="random",
+            )  # fmt: skip
+            study.optimize(trials=3, progress=False)
+            os._exit(0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
 
 
 def worker(path: str, trials: str, receipts: str) -> None:
@@ -138,12 +161,10 @@ def killed_workers(path: str, receipts: str, n_workers: str, n_kills: str) -> No
     for _ in range(int(n_kills)):
         time.sleep(chance.uniform(0.02, 0.25))
         index = chance.randrange(len(children))
-        os.kill(children[index], signal.SIGKILL)
-        os.waitpid(children[index], 0)
+        _kill(children[index])
         children[index] = begin()
     for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _kill(child)
     study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="value", path=path, strategy="random")
     done = study.ask()
     study.tell(done, done.config.x)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 import subprocess
 import sys
@@ -199,7 +201,8 @@ def test_another_space_at_the_same_path_is_refused_with_the_difference(tmp_path:
     [
         {"strategy": "randm"}, {"scheduler": "ashaa"}, {"executor": "inlin"}, {"seed": -1}, {"seed": 1.5},
         {"seed": True}, {"minimize": 3}, {"minimize": []}, {"minimize": ["a", "a"]}, {"minimize": "a", "maximize": "a"},
-        {"epochs": 0}, {"epochs": 2.5}, {"durability": "always"},
+        {"epochs": 0}, {"epochs": 2.5}, {"durability": "always"}, {"strategy": 3}, {"strategy": None},
+        {"strategy": ct.Random}, {"scheduler": None}, {"executor": ct.Inline},
     ],
 )  # fmt: skip
 def test_a_typo_in_an_argument_is_our_error_and_writes_nothing(options: dict, tmp_path: Path) -> None:
@@ -215,6 +218,19 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
         study(tmp_path / "file")
 
 
+@pytest.mark.parametrize("path", [3, "", b"study"])
+def test_a_path_that_is_no_path_is_refused(path: object) -> None:
+    for opened in (lambda: ct.Study(None, {"x": (0, 1)}, path=path), lambda: ct.Study.open(path)):
+        with pytest.raises(StudyError, match="takes a study's folder"):
+            opened()
+
+
+def test_a_path_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="cannot be made: Not a directory"):
+        study(tmp_path / "file" / "study")
+
+
 def test_opening_what_is_not_there_is_refused_and_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no study"):
         ct.Study.open(tmp_path / "nothing")
@@ -225,6 +241,12 @@ def test_opening_what_is_not_there_is_refused_and_makes_nothing(tmp_path: Path) 
 def test_telling_a_trial_that_is_not_there_is_refused(number: int) -> None:
     with pytest.raises(StudyError, match=f"there is no trial {number}"):
         study().tell(number, 1.0)
+
+
+@pytest.mark.parametrize("trial", ["0", None, 0.0, True])
+def test_telling_what_is_no_trial_is_refused(trial: object) -> None:
+    with pytest.raises(StudyError, match=r"what ask\(\) gave"):
+        study().tell(trial, 1.0)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True])
@@ -259,6 +281,17 @@ def test_trials_are_a_table(tmp_path: Path) -> None:
     assert [trial.number for trial in ours.trials[-1:]] == [1] and ours.trials[-1].number == 1
     with pytest.raises(IndexError):
         ours.trials[2]
+
+
+@pytest.mark.parametrize("evil", ["=cmd()", "\x1b=cmd()", "\t@cmd", " +1", "\r-1"])
+def test_no_cell_of_a_csv_is_a_formula_or_holds_control_characters(evil: str) -> None:
+    ours = ct.Study(None, {"choice": [evil]}, minimize=evil)
+    ours.tell(ours.ask(), **{evil: 1.0})
+    ours.enqueue({"choice": evil})
+    text = ours.trials.to_csv()
+    cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert not [cell for cell in cells if cell.strip()[:1] in ("=", "+", "-", "@")]
 
 
 def test_names_and_reasons_are_escaped_in_html() -> None:

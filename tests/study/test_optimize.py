@@ -88,6 +88,7 @@ def test_auto_keeps_its_choice_when_the_budget_grows(tmp_path: Path) -> None:
         ours.optimize(trials=trials, progress=False)
         ours.close()
     assert ours.settings["strategy"]["name"] == "sobol"
+    assert {trial.decision["strategy"] for trial in ours.trials} == {"sobol"}
 
 
 def test_the_first_three_alike_failures_end_the_search_with_their_error() -> None:
@@ -221,6 +222,29 @@ def test_an_interrupt_raised_by_the_users_code_ends_the_search_like_a_signal() -
     assert caught.value.code == 130 and ours.history.waiting == {1}
 
 
+def test_a_trial_left_between_its_last_epoch_and_its_outcome_ends_with_what_it_had_reported() -> None:
+    import torch
+
+    left = []
+
+    def train(trial: object) -> None:
+        x = trial.config.x
+        trial.track(net=torch.nn.Linear(1, 1))
+        for epoch in trial.epochs(at_most=2):
+            trial.report(value=x + epoch)
+            left.append(epoch)
+        if len(left) == 2:
+            raise KeyboardInterrupt
+
+    ours = study(train, epochs=4, executor=ct.Inline(checkpoint_s=0.0))
+    with pytest.raises(ct.Interrupted):
+        ours.optimize(trials=1, progress=False)
+    left.append(2)
+    ours.optimize(trials=1, progress=False)
+    assert left == [0, 1, 2]  # no epoch was trained again
+    assert ours.best.value == ours.best.config.x + 1
+
+
 def test_epochs_without_a_number_is_a_failure_that_says_what_to_do() -> None:
     ours = study(epochs)
     with pytest.raises(StudyStopped, match="epochs=30"):
@@ -231,3 +255,16 @@ def test_the_number_of_epochs_cannot_change_on_a_path(tmp_path: Path) -> None:
     study(epochs, epochs=4, path=tmp_path).close()
     with pytest.raises(StudyError, match="epochs: 4 there, 5 here"):
         study(epochs, epochs=5, path=tmp_path)
+
+
+@pytest.mark.parametrize("search", [ct.minimize, ct.maximize])
+def test_what_is_no_function_is_refused_before_trial_0(search: object, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="take a function of a configuration, got 3"):
+        search(3, SPACE, trials=2, path=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("options", [{"device": "gpu"}, {"checkpoint_s": -1}, {"checkpoint_s": "30"}])
+def test_a_typo_in_an_executors_option_is_refused(options: dict) -> None:
+    with pytest.raises(ct.CotuneError, match=next(iter(options))):
+        ct.Inline(**options)

@@ -1,4 +1,4 @@
-"""Law 3: killed and resumed equals uninterrupted, bit for bit; law 6 and 7: nothing is stuck and nothing is lost."""
+"""Law 3: killed and resumed equals uninterrupted, bit for bit; law 6 to 8: nothing is stuck and nothing is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def one_thread() -> object:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("strategy", ["random", "sobol", "grid"])
+@pytest.mark.parametrize("strategy", ["random", "sobol", "grid", "bayesian", "tpe", "cmaes"])
 @pytest.mark.parametrize("kind", ["task", "loop"])
 def test_a_run_killed_twenty_times_equals_one_that_was_not(kind: str, strategy: str, tmp_path: Path) -> None:
     whole = programs.STUDIES[kind](strategy, None).optimize(trials=programs.TRIALS, progress=False)
@@ -64,6 +64,15 @@ def test_the_resumed_winner_has_the_same_weights(tmp_path: Path) -> None:
     assert whole.best.test() == resumed.best.test()
     for ours, theirs in zip(whole.best.model().parameters(), resumed.best.model().parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_trial_that_ends_its_process_three_times_has_failed_and_the_next_one_runs(tmp_path: Path) -> None:
+    command = [sys.executable, PROGRAMS, "ending", tmp_path, "4"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ["9", "9", "9", "0"], result.stderr
+    with ct.Study.open(tmp_path) as study:
+        assert [trial.state for trial in study.trials] == [State.DONE, State.FAILED, State.DONE]
+        assert study.trials[1].failure.cause == "crash"
 
 
 def test_sixty_kills_of_four_workers_leave_nothing_running_and_lose_nothing_acknowledged(tmp_path: Path) -> None:

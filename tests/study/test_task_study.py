@@ -171,6 +171,23 @@ def test_threads_are_given_back() -> None:
     assert torch.get_num_threads() == before
 
 
+def test_a_task_is_trained_with_the_threads_that_were_settled_and_the_callers_setting_comes_back() -> None:
+    threads = []
+    ours = ct.Study(
+        task(model=lambda c: threads.append(torch.get_num_threads()) or nn.Linear(64, 10), epochs=1),
+        {"batch_size": [1024]},
+    )
+    ours._log.settle("threads", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        ours.optimize(1, progress=False)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert threads[-1] == 2
+
+
 def test_a_study_of_a_task_opens_without_it_for_reading(finished: ct.Study) -> None:
     with ct.Study.open(finished.path) as again:
         assert again.best.config == finished.best.config
@@ -182,3 +199,28 @@ def test_a_study_of_a_task_opens_without_it_for_reading(finished: ct.Study) -> N
 def test_the_seed_notation_works_as_it_stands() -> None:
     ours = ct.Study(task(), {"learning_rate": (0.0001, 0.1), "batch_size": (16, 256)}).optimize(1, progress=False)
     assert isinstance(ours.best.config.batch_size, int) and ours.space.hints
+
+
+def test_the_tasks_device_counts_before_the_executors() -> None:
+    ours = ct.Study(task(device="cpu"), {"learning_rate": (0.001, 0.01)}, executor=ct.Inline(device="meta"))
+    assert ours.optimize(1, progress=False).best.metrics["accuracy"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_here_is_an_error_before_trial_0(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="device='cuda' is not on this machine.*Use 'auto' or 'cpu'"):
+        ct.Study(task(device="cuda"), {"learning_rate": (0.001, 0.01)}, path=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(TaskError, match="device='cuda' is not on this machine"):
+        ct.Study(lambda trial: 1.0, {"x": (0, 1)}, executor=ct.Inline(device="cuda")).optimize(1, progress=False)
+
+
+@pytest.mark.parametrize(("name", "choices"), [("optimizer", ["sgd", "adma"]), ("schedule", ["constant", "cosin"])])
+def test_a_choice_that_training_does_not_know_is_an_error_before_trial_0(name: str, choices: list[str]) -> None:
+    with pytest.raises(TaskError, match=f"{name}='{choices[1]}'.*{choices[0]}"):
+        ct.Study(task(), {name: choices})
+
+
+def test_a_builder_may_know_other_choices() -> None:
+    own = task(optimizer=lambda parameters, c: {"lion": torch.optim.SGD}[c.optimizer](parameters))
+    assert ct.Study(own, {"optimizer": ["lion"]}).optimize(1, progress=False).best.config.optimizer == "lion"

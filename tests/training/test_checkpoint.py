@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -139,6 +140,18 @@ def test_a_file_comes_back_as_written(tmp_path):
 def test_writing_replaces_the_old_file(tmp_path):
     write(tmp_path / "a", b"old")
     assert read(tmp_path / "a", write(tmp_path / "a", b"new")) == b"new"
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_writing_returns(monkeypatch, tmp_path):
+    synced, fsync = [], os.fsync
+
+    def watched(descriptor):
+        synced.append((os.fstat(descriptor).st_ino, (tmp_path / "a").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write(tmp_path / "a", b"content")
+    assert synced == [((tmp_path / "a").stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
 def test_a_changed_file_is_noticed(tmp_path):

@@ -414,3 +414,8 @@ def test_finding_unread_names_reads_a_copy_of_the_configuration():
     config = Config({"dropout": 0.1})
     ct.unread(task(), [config])
     assert config.read == frozenset()
+
+
+def test_a_misspelled_device_is_refused():
+    with pytest.raises(TaskError, match="Did you mean 'cuda'"):
+        ct.fit(task(), {"learning_rate": 0.01}, device="gpu")

@@ -98,3 +98,9 @@ def test_a_share_that_is_none_is_refused(share):
 def test_one_sample_cannot_be_split():
     with pytest.raises(TaskError, match="give at least 2"):
         split(labelled([1]), Holdout(0.2), None, split_seed=0, seed=0)
+
+
+@pytest.mark.parametrize("options", [{"share": 2}, {"share": "a"}, {"share": 0.2, "reshuffle": 3}])
+def test_a_typo_in_a_holdout_is_refused(options):
+    with pytest.raises(TaskError, match=list(options)[-1]):
+        Holdout(**options)

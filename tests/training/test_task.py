@@ -64,6 +64,7 @@ BAD = {
     "a step that is none": ({"step": 1}, "step= must be a function"),
     "amp with a step": ({"step": lambda *a: None, "amp": True}, "amp=True has no effect"),
     "amp that is not a truth value": ({"amp": "yes"}, "amp= must be True or False"),
+    "a common word for CUDA": ({"device": "gpu"}, "device= does not name.*Did you mean 'cuda'"),
     "a misspelled device": ({"device": "cdua"}, "device= does not name.*Did you mean 'cuda'"),
     "a validation share of 1": ({"validation": 1}, "validation= needs a share"),
     "no validation": ({"validation": None}, "validation= needs a share"),

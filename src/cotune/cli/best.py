@@ -64,14 +64,6 @@ def _as_json(winner: Best) -> bytes:
 
 
 def _weights(winner: Best) -> bytes:
-    """The model's state_dict: of a task, or what a function tracked under the name `model`."""
     from safetensors.torch import save  # loads torch
 
-    state = winner.state()
-    model = state["run"]["model"] if "run" in state else state.get("model")
-    if model is None:
-        raise Mistake(
-            f"trial {winner.number} saved {', '.join(state)}, and no model among them; "
-            "give it that name in your function: trial.track(model=net)"
-        )
-    return save({name: value for name, value in model.items() if hasattr(value, "dtype")})
+    return save(dict(winner.weights()))

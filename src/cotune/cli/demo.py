@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from cotune.cli import documents
 from cotune.cli.arguments import as_json
+from cotune.cli.ending import ending, target_of
 from cotune.cli.layout import print_table
 from cotune.cli.outcome import print_outcome, require_result
 from cotune.space import Float, Int, Space
@@ -49,7 +50,7 @@ def digits_space() -> Space:
 @click.command
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True, help="Configurations in total.")
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs of each trial.")
-@click.option("--strategy", default="auto", show_default=True, help="How to choose: auto, random, sobol or grid.")
+@click.option("--strategy", default="auto", show_default=True, help="auto, bayesian, tpe, cmaes, sobol, random, grid.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What all chance follows from.")
 @click.option(
     "--path",
@@ -58,14 +59,27 @@ def digits_space() -> Space:
     show_default=True,
     help="The study's folder; a study that is there is continued.",
 )
+@ending
 @as_json
-def demo(trials: int, epochs: int, strategy: str, seed: int, path: Path, is_json: bool) -> None:
+def demo(
+    *,
+    trials: int,
+    epochs: int,
+    strategy: str,
+    seed: int,
+    path: Path,
+    stop: Literal["auto"] | None,
+    tolerance: float | None,
+    targets: tuple[tuple[str, float], ...],
+    patience: int | None,
+    is_json: bool,
+) -> None:
     """Tune a small network on the bundled digits.
 
     Downloads nothing. The same line again has nothing left to do; more trials continue the study.
     """
     with Study(digits_task(epochs), digits_space(), path=path, strategy=strategy, seed=seed) as study:
-        study.optimize(trials=trials)
+        study.optimize(trials, stop=stop, tolerance=tolerance, target=target_of(targets), patience=patience)
         require_result(study)
         test = study.best.test()
         if is_json:

@@ -3,9 +3,14 @@
 winner   {number, config, metrics}: config maps active parameters to values, metrics are those of the last step
 winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives
 study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped},
-         seconds, settings, workers: [name]}
+         seconds, settings, workers: [name], ended: why the search ended, or null}
 trial    winner and {state, steps, curve, seconds, attempts, task, parent: [trial, step] or null, decision,
          failure: {cause, reason, traceback} or null}
+explained trial  {number, state, objective, maximise, decision: {strategy, why, results, pending, predicted: {mean, low,
+         high} or null, expected_improvement, noise, explore, nearest: [[number, distance]], best, stop}, best_value,
+         evidence: [{number, distance, state, value, differences: [{name, here, there}]}], value, deviations, failure}
+explained study  {objectives, auto: {name, why} or null, calibration: {n, n_judged, within_one, within_two, mean_error,
+         bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}]}
 
 A number that is not finite is null.
 """
@@ -69,6 +74,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "seconds": history.seconds,
         "settings": study.settings,
         "workers": sorted(study.workers),
+        "ended": study.ended,
         **of_winners(study),
     }
 

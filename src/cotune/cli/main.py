@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Search with the study that a Python file makes.",
     "status": "Show how far a study is.",
     "show": "Show a study, or one of its trials, in full.",
+    "explain": "Say why a trial was proposed, or how well a study chose.",
     "top": "List the best trials.",
     "best": "Print the best configuration, or write it to a file.",
     "trials": "List all trials, as a table, CSV or JSON.",

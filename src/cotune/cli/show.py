@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from cotune.cli.layout import print_facts
 from cotune.cli.mistake import Mistake
 from cotune.cli.outcome import print_winners
 from cotune.printable import printable, printable_lines
-from cotune.records import CAUSES, Failure, Trial
+from cotune.records import Trial, read_decision
 from cotune.study import Study
 
 
@@ -49,17 +50,24 @@ def _show_study(study: Study, is_json: bool) -> None:
 def _settings(study: Study) -> list[tuple[str, str]]:
     """What was settled, besides the strategy, which the status tells, and a budget that there is not."""
     settled = [(name, value) for name, value in study.settings.items() if name != "strategy" and value is not None]
-    return [(name, wording.settings(v) if isinstance(v, dict) else printable(str(v))) for name, v in settled]
+    spelled = {"stopping": wording.stopping}
+    return [
+        (name, spelled.get(name, wording.settings)(v) if isinstance(v, dict) else printable(str(v)))
+        for name, v in settled
+    ]
 
 
 def _print_trial(trial: Trial, study: Study) -> None:
+    record = read_decision(trial.decision)
     facts = [
-        ("why", "\n".join(wording.decision(trial))),
+        ("why", wording.proposed(record)),
+        ("stopped", wording.stop(record.stop) if record.stop is not None else ""),
+        ("more", printable(f"cotune explain {shlex.quote(str(study.path))} {trial.number}")),
         ("forked", f"from trial {trial.parent[0]} at step {trial.parent[1]}" if trial.parent else ""),
         ("trained", wording.trained(trial.seconds)),
         ("attempts", f"{trial.attempts} workers died while they trained it" if trial.attempts else ""),
         ("scores", wording.scores(trial.metrics, study)),
-        ("failed", _reason(trial.failure) if trial.failure else ""),
+        ("failed", wording.failure(trial.failure) if trial.failure else ""),
     ]
     print_facts(f"trial {trial.number}: {trial.state}", facts)
     print_facts("configuration", [(name, printable(repr(value))) for name, value in trial.config.items()])
@@ -68,8 +76,3 @@ def _print_trial(trial: Trial, study: Study) -> None:
         print_facts(f"curves, steps {trial.steps[0]} to {trial.steps[-1]}", curves)
     if trial.failure and trial.failure.traceback:
         click.echo(printable_lines(trial.failure.traceback))
-
-
-def _reason(failure: Failure) -> str:
-    meaning = CAUSES.get(failure.cause, printable(failure.cause))
-    return f"{meaning}: {printable(failure.reason)}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cotune.printable import printable
-from cotune.records import State, Trial
+from cotune.records import CAUSES, DecisionRecord, Failure, State
 from cotune.study import Study
 from cotune.study.panel import duration
 from cotune.study.trials import shown
@@ -29,6 +29,7 @@ def progress(study: Study) -> list[tuple[str, str]]:
         ("trials", counts(study)),
         ("trained", trained(study.history.seconds)),
         ("strategy", strategy(study)),
+        ended(study),
     ]
 
 
@@ -85,14 +86,44 @@ def trained(seconds: float) -> str:
     return duration(seconds) if seconds else ""
 
 
-def decision(trial: Trial) -> list[str]:
-    """Why the trial was proposed and, if the scheduler gave it up, why."""
-    record = dict(trial.decision)
-    stop = record.pop("stop", None)
-    name = str(record.pop("strategy", "an unknown strategy"))
+def proposed(record: DecisionRecord) -> str:
+    """Who proposed a trial, and why: `proposed by bayesian: expected improvement`."""
+    name = record.strategy or "an unknown strategy"
     by = {"enqueued": "enqueued by hand", "start": "a starting point of the space"}.get(name, f"proposed by {name}")
-    lines = [_with_details(by, record)]
-    return lines if stop is None else [*lines, _with_details("stopped", stop)]
+    return printable(f"{by}: {record.why}" if record.why else by)
+
+
+def stop(record: Mapping[str, Any]) -> str:
+    """Why the scheduler gave a trial up."""
+    details = [f"{name.replace('_', ' ')} {_spelled(value)}" for name, value in record.items() if name != "why"]
+    return printable("; ".join([*([str(record["why"])] if "why" in record else []), ", ".join(details)]).strip("; "))
+
+
+def failure(failed: Failure) -> str:
+    """Why a trial failed."""
+    meaning = CAUSES.get(failed.cause, printable(failed.cause))
+    return f"{meaning}: {printable(failed.reason)}"
+
+
+def ended(study: Study) -> tuple[str, str]:
+    """Why the search ended; a search that still trains is ending. Both empty while it goes on."""
+    words = study.ended
+    if words is None:
+        return "", ""
+    return "ending" if study.history.running else "ended", printable(words)
+
+
+def stopping(told: Mapping[str, Any]) -> str:
+    """What ends the search, by the names of the arguments: `target accuracy 0.97, patience 30`."""
+    return ", ".join(
+        f"{name} {settings(value)}" if isinstance(value, dict) else printable(f"{name} {shown(value)}")
+        for name, value in told.items()
+    )
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 result`, `2 results`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -117,12 +148,6 @@ def curve(values: Sequence[float]) -> str:
 def _bar(value: float, low: float, high: float) -> str:
     share = value / 2 - low / 2  # halves: the span of two floats may overflow
     return _BARS[int(share / (high / 2 - low / 2) * (len(_BARS) - 1))] if high > low else _BARS[0]
-
-
-def _with_details(what: str, record: Mapping[str, Any]) -> str:
-    details = [f"{name.replace('_', ' ')} {_spelled(value)}" for name, value in record.items() if name != "why"]
-    text = f"{what} ({', '.join(details)})" if details else what
-    return printable(f"{text}: {record['why']}" if "why" in record else text)
 
 
 def _spelled(value: Any) -> str:

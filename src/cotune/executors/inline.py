@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cotune.errors import LeaseLost, Paused
+from cotune.errors import Interrupted, LeaseLost, Paused, StudyError
 from cotune.executors import outcome
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
@@ -18,6 +19,7 @@ from cotune.executors.interruption import Abandoned
 from cotune.executors.running import RunningTrial
 from cotune.records import Event, Job, Reached, Released
 from cotune.training import Isolated
+from cotune.training.devices import check_device, present
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Inline:
     device: str = "auto"
     checkpoint_s: float = 30.0
 
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        seconds = self.checkpoint_s
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+            raise StudyError(f"Inline(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
+
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says."""
         return _InlineExecutor(self, equipment)
@@ -43,9 +51,7 @@ class _InlineExecutor:
         self._equipment = equipment
         self._jobs: deque[Job] = deque()
         self._checkpoint_s = settings.checkpoint_s
-        self._device = settings.device
-        if self._device == "auto":
-            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = str(present(settings.device))
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._jobs.extend(jobs)
@@ -81,15 +87,13 @@ class _InlineExecutor:
                 return [*trial.leave(), self._pause(job, trial, begun)]
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
-        except LeaseLost:
-            raise
-        except Paused:
-            return [*trial.leave(), self._pause(job, trial, begun)]
-        except (Abandoned, KeyboardInterrupt):
-            interruption.request()
+        except (Abandoned, KeyboardInterrupt, Interrupted) as error:
+            interruption.request(_signal(error))
             return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
-            failure = outcome.of_error(job, error, _since(begun))
+        except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
+            if isinstance(error, Paused) and trial.must_leave:
+                return [*trial.leave(), self._pause(job, trial, begun)]
+            failure = outcome.of_error(job, error, _since(begun))  # of a lost lease, `emit` will say so again
         _free_memory(failure)
         return [*trial.leave(), failure]
 
@@ -97,6 +101,11 @@ class _InlineExecutor:
         if trial.is_at_milestone:
             return Reached(job.number, job.epoch, trial.step, _since(begun))
         return Released(job.number, job.epoch, _since(begun))
+
+
+def _signal(error: BaseException) -> int:
+    """What a search inside the user's function was ended by; SIGINT for a plain KeyboardInterrupt."""
+    return int(error.code) - 128 if isinstance(error, Interrupted) and error.code else signal.SIGINT
 
 
 def _since(begun: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cotune.config import Config
+from cotune.errors import StudyError
 from cotune.executors.running import RunningTrial
 from cotune.training import Run, Task
 
@@ -17,13 +18,15 @@ Objective = Callable[[RunningTrial], Any]
 def of_task(task: Task, objective: tuple[str, bool]) -> Objective:
     """Train one configuration of a task, epoch by epoch.
 
-    objective: (metric, whether more is better), by which each trial's best epoch is kept.
+    objective: (metric, whether more is better), by which each trial's best epoch is kept. The task's own device counts
+    before the executor's.
     """
 
     def train(trial: RunningTrial) -> None:
+        device = trial.device if task.device == "auto" else task.device
         run = Run(
             task, trial.config,
-            isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=trial.device,
+            isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=device,
             objective=objective,
         )  # fmt: skip
         trial.track(run=run)
@@ -45,7 +48,9 @@ def of_trial_function(function: Callable[[RunningTrial], Any]) -> Objective:
 
 
 def of_config(function: Callable[[Config], Any]) -> Callable[[RunningTrial], Any]:
-    """A function of the configuration alone, as a function of the running trial."""
+    """A function of the configuration alone, as a function of the running trial; StudyError for anything else."""
+    if not callable(function):
+        raise StudyError(f"ct.minimize and ct.maximize take a function of a configuration, got {function!r}")
     return lambda trial: function(trial.config)
 
 

@@ -39,7 +39,7 @@ def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, s
 def of_error(job: Job, error: BaseException, seconds: float) -> Event:
     """Failed, with the class of failure and the user's part of the traceback."""
     reason = "".join(traceback.format_exception_only(error)).strip()
-    return failed(job, _cause(error), reason, seconds, _user_traceback(error))
+    return failed(job, _cause(error, reason), reason, seconds, _user_traceback(error))
 
 
 def failed(job: Job, cause: str, reason: str, seconds: float, trace: str = "") -> Failed:
@@ -60,8 +60,8 @@ def _metrics(objectives: tuple[str, ...], result: Any) -> dict[str, float]:
     return {objectives[0]: real_number(objectives[0], result)}
 
 
-def _cause(error: BaseException) -> str:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATOR in str(error):
+def _cause(error: BaseException, reason: str) -> str:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATOR in reason:
         return "out of memory"
     if isinstance(error, ReportError):
         return "wrong result"

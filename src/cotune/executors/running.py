@@ -71,7 +71,7 @@ class RunningTrial:
                     )
                 restore(tracked, self._restored[name])
             else:
-                state_of(tracked)  # fails now rather than at the first checkpoint
+                _require_state(name, tracked)
             self._tracked[name] = tracked
 
     def epochs(self, at_most: int | None = None) -> Iterator[int]:
@@ -121,6 +121,11 @@ class RunningTrial:
         return self._job.until is not None and self.step >= self._job.until
 
     @property
+    def must_leave(self) -> bool:
+        """Whether the function has to be left before its end: its milestone is reached, or somebody asked to stop."""
+        return self.is_at_milestone or self._interruption.is_requested
+
+    @property
     def _is_cut_short(self) -> bool:
         """Whether the milestone that was reached is not the trial's end."""
         return self.is_at_milestone and self._job.until != self._job.steps
@@ -135,7 +140,7 @@ class RunningTrial:
         return self._reports.take()
 
     def _leave_if_due(self) -> None:
-        if self.is_at_milestone or self._interruption.is_requested:
+        if self.must_leave:
             if self._tracked and self.step > self._job.step:
                 self._reports.flush(self._save())
             raise Paused
@@ -162,3 +167,14 @@ class RunningTrial:
             self._reports.resume(self.step, self._job.reported)
         except StorageError:
             self.step = 0
+
+
+def _require_state(name: str, tracked: Any) -> None:
+    """Fail now rather than at the first checkpoint."""
+    try:
+        state_of(tracked)
+    except AttributeError as error:
+        raise StudyError(
+            f"trial.track({name}=...) needs an object with state_dict() and load_state_dict(), or a torch or NumPy "
+            f"generator, got {type(tracked).__name__}. Write other things into trial.directory."
+        ) from error

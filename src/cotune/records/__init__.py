@@ -1,6 +1,7 @@
 """What happened in a study, and what follows from it."""
 
 from cotune.records.actions import Action, Draw, Job, Resume, Start, Stop, Suggestion
+from cotune.records.decision import DecisionRecord, Prediction, read_decision
 from cotune.records.events import (
     FORMAT,
     Checkpointed,
@@ -34,6 +35,7 @@ __all__ = [
     "Checkpoint",
     "Checkpointed",
     "Created",
+    "DecisionRecord",
     "Draw",
     "Enqueued",
     "Event",
@@ -43,6 +45,7 @@ __all__ = [
     "History",
     "Job",
     "JsonValue",
+    "Prediction",
     "Reached",
     "Reclaimed",
     "Released",
@@ -58,6 +61,7 @@ __all__ = [
     "Suggestion",
     "Trial",
     "from_json",
+    "read_decision",
     "real_number",
     "to_json",
 ]

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class Columns:
-    """x (n, d): positions in the unit cube, NaN where inactive. y (n, m): losses, NaN without a result.
+    """x (n, d): positions in the unit cube, NaN where inactive. y (n, m): losses, NaN without a result. ended (n,).
 
     Rows are written once and encoded when they are first asked for.
     """
@@ -24,6 +24,7 @@ class Columns:
         self.n_encoded = 0
         self._x: Floats = np.empty((0, 0))
         self._y: Floats = np.empty((0, 0))
+        self._ended = np.zeros(0, dtype=np.bool_)
 
     def x(self, space: Space, new: Sequence[Config]) -> Floats:
         """All rows, after encoding the configurations that were not yet."""
@@ -43,6 +44,16 @@ class Columns:
         """Write the objectives of a trial, turning the sign of those that are maximised."""
         self._y = _grown(self._y, number + 1, len(self.signs))
         self._y[number] = [sign * value for sign, value in zip(self.signs, values, strict=True)]
+
+    def ended(self, n: int) -> NDArray[np.bool_]:
+        """Whether each of the first n trials has its outcome."""
+        if len(self._ended) < n:
+            self._ended = np.concatenate([self._ended, np.zeros(max(n, 16), dtype=np.bool_)])
+        return self._ended[:n]
+
+    def set_ended(self, number: int) -> None:
+        """Note that a trial has its outcome."""
+        self.ended(number + 1)[number] = True
 
 
 def is_dominated(loss: Floats, losses: Floats) -> bool:

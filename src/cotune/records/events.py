@@ -56,7 +56,10 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something that a clock, the machine or `auto` decided once, to be read ever after."""
+    """Something that a clock, the machine or `auto` decided once, to be read ever after.
+
+    Only `stopping`, what the last `optimize` was told of when to end, is written anew when it changes.
+    """
 
     kind: ClassVar[str] = "setting"
     is_decision: ClassVar[bool] = True

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cotune.config import Config
 from cotune.errors import FormatError
 from cotune.records import events as e
@@ -27,7 +30,8 @@ class History:
     position: number of events folded. steps: last step of a trial, None while it is unknown; created_steps: the same as
     the study was created with. steps_paid: steps trained, or promised to running trials. seconds: measured training
     time of all leases that ended. settings: what was decided once, by name. running: trial number ->
-    worker that holds its lease. waiting, paused: numbers of trials that nobody holds.
+    worker that holds its lease. waiting, paused: numbers of trials that nobody holds. outcomes: numbers of the trials
+    with an outcome, in the order in which it came.
     """
 
     def __init__(self, space: Space | None = None) -> None:
@@ -41,6 +45,7 @@ class History:
         self.running: dict[int, str] = {}
         self.waiting: set[int] = set()
         self.paused: set[int] = set()
+        self.outcomes: list[int] = []
         self.steps_paid = 0
         self.seconds = 0.0
         self.created_steps: int | None = None
@@ -80,6 +85,11 @@ class History:
     def y(self) -> Floats:
         """(n, m) losses of done trials, NaN for every other trial. Do not write."""
         return self._columns.y(len(self))
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """(n,) whether each trial has its outcome: done, failed or stopped. Do not write."""
+        return self._columns.ended(len(self))
 
     def state(self, number: int) -> State:
         """Where trial `number` stands."""
@@ -226,6 +236,8 @@ class History:
         self.seconds += row.seconds - seconds
         if row.state is not before:
             self._sort(number, row)
+            if row.state is not None and row.state.is_final:
+                self._columns.set_ended(number)
         self._draw_conclusions(row, event)
         self._pay(row)
 
@@ -240,6 +252,8 @@ class History:
             self.waiting.add(number)
         elif row.state is State.PAUSED:
             self.paused.add(number)
+        else:
+            self.outcomes.append(number)
 
     def _draw_conclusions(self, row: Row, event: Event) -> None:
         """What an event of one trial means for the whole."""

@@ -29,6 +29,6 @@ def real_number(name: str, value: Any) -> float:
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python refuses to print integers of thousands of digits
-        return "a huge integer"
+    except Exception:  # noqa: BLE001 - a huge integer, or a user's object that cannot be printed
+        return "a value that cannot be printed"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -56,6 +56,10 @@ class Whole:
         """The middles of the cells that the positions lie in."""
         return _middles(units, self.count)
 
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The ends of the cells that the positions lie in."""
+        return _ends(units, self.count)
+
     def draw(self, unit: float, below: float) -> int:
         """The value whose cell holds unit + below / 2**53, computed with whole numbers: a float has too few bits."""
         bits = (int(unit * 2.0**53) << 53) + int(below * 2.0**53)
@@ -124,8 +128,12 @@ class LogWhole:
 
     def snapped(self, units: Floats) -> Floats:
         """The positions of the ints in whose cells they lie."""
-        values = np.exp(self._first * (1.0 - units) + self._last * units).round().clip(self.low, self.high)
-        return ((np.log(values) - self._first) / (self._last - self._first)).clip(0.0, 1.0)
+        return self._places(self._values(units))
+
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The ends of the cells that the positions lie in."""
+        values = self._values(units)
+        return self._places(values - 0.5), self._places(values + 0.5)
 
     def draw(self, unit: float, below: float) -> int:
         """The value at `unit`, moved within the error of its logarithm: by less than value / 2**46.
@@ -153,6 +161,12 @@ class LogWhole:
     def first(self, bound: float) -> int | None:
         """The smallest value >= bound."""
         return (max(math.ceil(bound), self.low) if bound > self.low else self.low) if bound <= self.high else None
+
+    def _values(self, units: Floats) -> Floats:
+        return np.exp(self._first * (1.0 - units) + self._last * units).round().clip(self.low, self.high)
+
+    def _places(self, values: Floats) -> Floats:
+        return ((np.log(values) - self._first) / (self._last - self._first)).clip(0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +207,10 @@ class Steps:
     def snapped(self, units: Floats) -> Floats:
         """The middles of the cells that the positions lie in."""
         return _middles(units, self.count)
+
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The ends of the cells that the positions lie in."""
+        return _ends(units, self.count)
 
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""
@@ -261,6 +279,10 @@ class Choices:
         """The middles of the cells that the positions lie in."""
         return _middles(units, self.count)
 
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The ends of the cells that the positions lie in."""
+        return _ends(units, self.count)
+
     def draw(self, unit: float, below: float) -> Any:
         """The choice at `unit`."""
         return self._fresh(_cell(unit, self.count))
@@ -303,6 +325,11 @@ def _cell(unit: float, count: int) -> int:
 
 def _middles(units: Floats, count: int) -> Floats:
     return (np.minimum(np.floor(units * count), count - 1.0) + 0.5) / count
+
+
+def _ends(units: Floats, count: int) -> tuple[Floats, Floats]:
+    first = np.minimum(np.floor(units * count), count - 1.0)
+    return first / count, (first + 1.0) / count
 
 
 def _indices(count: int, n: int) -> list[int]:

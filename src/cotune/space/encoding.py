@@ -50,6 +50,9 @@ class Scale(Protocol):
     def snapped(self, units: Floats) -> Floats:
         """Positions moved to where the values that they decode to are encoded, many at once, up to rounding."""
 
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The ends of the intervals that decode to the positions' values; the positions, if these are continuous."""
+
     def draw(self, unit: float, below: float) -> Any:
         """The value for a uniform number in [0, 1); `below` in [0, 1) says where between it and the next one."""
 
@@ -106,6 +109,10 @@ class Linear:
     def snapped(self, units: Floats) -> Floats:
         """The positions themselves; 0 if there is but one value."""
         return 0.0 * units if self.low == self.high else units
+
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The positions themselves; all of [0, 1] if there is but one value."""
+        return (0.0 * units, 0.0 * units + 1.0) if self.low == self.high else (units, units)
 
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""
@@ -168,6 +175,10 @@ class Logarithmic:
     def snapped(self, units: Floats) -> Floats:
         """The positions themselves; 0 if there is but one value."""
         return 0.0 * units if self.low == self.high else units
+
+    def cells(self, units: Floats) -> tuple[Floats, Floats]:
+        """The positions themselves; all of [0, 1] if there is but one value."""
+        return (0.0 * units, 0.0 * units + 1.0) if self.low == self.high else (units, units)
 
     def draw(self, unit: float, below: float) -> float:
         """The value at `unit`."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from cotune.errors import SpaceError
 from cotune.space.cells import Choices, LogWhole, Steps, Whole, decimal
 from cotune.space.encoding import Linear, Logarithmic, Scale
+from cotune.space.priors import Prior, as_prior
 from cotune.space.validation import (
     check_distinct,
     check_flag,
@@ -27,9 +28,9 @@ WIDE = 16
 
 
 class Missing(Enum):
-    """Stands for "no default", because None may be a choice."""
+    """Stands for "not given", because None may be a choice."""
 
-    MISSING = "no default"
+    MISSING = "not given"
 
 
 MISSING = Missing.MISSING
@@ -49,6 +50,14 @@ class Parameter(Protocol):
     @property
     def has_default(self) -> bool:
         """Whether the user gave a default."""
+
+    @property
+    def prior(self) -> Any:
+        """Once checked, a Prior if `has_prior`."""
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the user gave a prior."""
 
     @property
     def count(self) -> int | None:
@@ -80,7 +89,8 @@ class Parameter(Protocol):
 class Float:
     """A real number in [low, high], both included; with `step` one of low, low + step, ..., high.
 
-    log: search evenly in orders of magnitude. default: tried first. when: conditions on other parameters.
+    log: search evenly in orders of magnitude. default: tried first. prior: a guess of the best value, or a `Prior` that
+    also says how sure it is. when: conditions on other parameters.
 
     >>> Float(0, 1, step=0.25).levels(9)
     [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -94,6 +104,7 @@ class Float:
     log: bool = False
     step: float | None = None
     default: float | None = None
+    prior: float | Prior | None = None
     when: Mapping[str, Any] | None = None
 
     @property
@@ -105,6 +116,11 @@ class Float:
     def has_default(self) -> bool:
         """Whether the user gave a default."""
         return self.default is not None
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the user gave a prior."""
+        return self.prior is not None
 
     @property
     def count(self) -> int | None:
@@ -121,7 +137,7 @@ class Float:
             check_step(owner, low, high, step)
             check_resolution(owner, low, high, step)
         clean = replace(self, low=low, high=high, step=step, when=checked_when(owner, self.when))
-        return replace(clean, default=_checked_default(owner, clean, self.default))
+        return replace(clean, default=_checked_default(owner, clean), prior=_checked_prior(owner, clean))
 
     def under(self, when: Mapping[str, Any] | None) -> Float:
         """The same with other conditions."""
@@ -163,7 +179,8 @@ class Float:
 class Int:
     """A whole number in [low, high], both included; with `step` one of low, low + step, ..., high.
 
-    log: search evenly in orders of magnitude. default: tried first. when: conditions on other parameters.
+    log: search evenly in orders of magnitude. default: tried first. prior: a guess of the best value, or a `Prior` that
+    also says how sure it is. when: conditions on other parameters.
 
     >>> Int(1, 512, log=True).levels(4)
     [1, 8, 64, 512]
@@ -177,6 +194,7 @@ class Int:
     log: bool = False
     step: int | None = None
     default: int | None = None
+    prior: int | Prior | None = None
     when: Mapping[str, Any] | None = None
 
     @property
@@ -188,6 +206,11 @@ class Int:
     def has_default(self) -> bool:
         """Whether the user gave a default."""
         return self.default is not None
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the user gave a prior."""
+        return self.prior is not None
 
     @property
     def count(self) -> int:
@@ -203,7 +226,7 @@ class Int:
         if step is not None:
             check_step(owner, low, high, step)
         clean = replace(self, low=low, high=high, step=step, when=checked_when(owner, self.when))
-        return replace(clean, default=_checked_default(owner, clean, self.default))
+        return replace(clean, default=_checked_default(owner, clean), prior=_checked_prior(owner, clean))
 
     def under(self, when: Mapping[str, Any] | None) -> Int:
         """The same with other conditions."""
@@ -238,7 +261,8 @@ class Int:
 class Categorical:
     """One of a list of JSON values; `ordered` says that neighbours in the list are alike.
 
-    default: tried first, and may be None if that is a choice. when: conditions on other parameters.
+    default: tried first, and may be None if that is a choice. prior: the choice that is thought best, or a `Prior` that
+    also says how surely; None likewise. when: conditions on other parameters.
 
     >>> Categorical(["sgd", "adam"], default="adam")
     Categorical(['sgd', 'adam'], default='adam')
@@ -248,6 +272,7 @@ class Categorical:
     _: KW_ONLY
     ordered: bool = False
     default: Any = MISSING
+    prior: Any = MISSING
     when: Mapping[str, Any] | None = None
 
     @property
@@ -259,6 +284,11 @@ class Categorical:
     def has_default(self) -> bool:
         """Whether the user gave a default."""
         return self.default is not MISSING
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the user gave a prior."""
+        return self.prior is not MISSING
 
     @property
     def count(self) -> int:
@@ -276,7 +306,7 @@ class Categorical:
         choices = [converted(choice, owner, f"choice {place}", item) for place, item in enumerate(self.choices)]
         check_distinct(owner, choices)
         clean = replace(self, choices=choices, when=checked_when(owner, self.when))
-        return replace(clean, default=_checked_default(owner, clean, self.default))
+        return replace(clean, default=_checked_default(owner, clean), prior=_checked_prior(owner, clean))
 
     def under(self, when: Mapping[str, Any] | None) -> Categorical:
         """The same with other conditions."""
@@ -308,8 +338,13 @@ class Categorical:
         return _spelled(self, "Categorical", 1)
 
 
-def _checked_default(owner: str, parameter: Parameter, default: Any) -> Any:
+def _checked_default(owner: str, parameter: Float | Int | Categorical) -> Any:
+    default = parameter.default
     return converted(parameter.scale().legal, owner, "default", default) if parameter.has_default else default
+
+
+def _checked_prior(owner: str, parameter: Parameter) -> Any:
+    return as_prior(parameter.prior).checked(owner, parameter.scale()) if parameter.has_prior else parameter.prior
 
 
 def _spelled(parameter: Float | Int | Categorical, kind: str, positional: int) -> str:

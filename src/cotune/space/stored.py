@@ -8,6 +8,7 @@ from typing import Any
 from cotune.errors import SpaceError
 from cotune.space.conditions import from_json
 from cotune.space.parameters import MISSING, Categorical, Float, Int, Parameter
+from cotune.space.priors import Prior
 
 _OPTIONS = {
     "float": ("low", "high", "log", "step", "default"),
@@ -48,6 +49,8 @@ def _entry(parameter: Parameter) -> dict[str, Any]:
         value = getattr(parameter, option)
         if value is not MISSING and (option != "default" or parameter.has_default):
             entry[option] = value
+    if parameter.has_prior:
+        entry["prior"] = {"guess": parameter.prior.guess, "spread": parameter.prior.spread}
     if parameter.when:
         entry["when"] = {parent: condition.to_json() for parent, condition in parameter.when.items()}
     return entry
@@ -55,6 +58,8 @@ def _entry(parameter: Parameter) -> dict[str, Any]:
 
 def _parameter(entry: Mapping[str, Any]) -> Parameter:
     options = {option: entry[option] for option in _OPTIONS[entry["type"]] if option in entry}
+    if "prior" in entry:
+        options["prior"] = Prior(entry["prior"]["guess"], spread=entry["prior"]["spread"])
     conditions = {parent: from_json(condition) for parent, condition in entry.get("when", {}).items()}
     parameter: Parameter = _KINDS[entry["type"]](**options)
     return parameter.under(conditions or None)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import numbers
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cotune.errors import StudyError
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
 from cotune.study.loop import Budget
+from cotune.study.stopping import Stopping
 
 
 def checked_seed(seed: object) -> int:
@@ -35,6 +39,74 @@ def checked_budget(trials: object, total_epochs: object, seconds: object) -> Bud
     )
 
 
+def checked_stopping(
+    objectives: Sequence[str], *, stop: object, tolerance: object, target: object, patience: object
+) -> Stopping:
+    """What ends a search before its budget is spent."""
+    if stop not in (None, "auto"):
+        raise StudyError(f"study.optimize(stop={stop!r}) takes 'auto' or None")
+    if tolerance is not None and stop is None:
+        raise StudyError(f"study.optimize(tolerance={tolerance!r}) goes with stop='auto'")
+    return Stopping(
+        targets={} if target is None else _targets(target, objectives),
+        patience=None if patience is None else _whole("study.optimize(patience=", patience),
+        is_auto=stop == "auto",
+        tolerance=None if tolerance is None else _tolerance(tolerance),
+    )
+
+
+def _targets(target: object, objectives: Sequence[str]) -> dict[str, float]:
+    if not isinstance(target, Mapping):
+        if len(objectives) > 1:
+            named = ", ".join(f"{name!r}: ..." for name in objectives)
+            raise StudyError(
+                f"study.optimize(target={target!r}) is one value for {len(objectives)} objectives: "
+                f"name those that must be reached together, target={{{named}}}"
+            )
+        return {objectives[0]: _finite("study.optimize(target=", target)}
+    unknown = [name for name in target if name not in objectives]
+    if unknown or not target:
+        raise StudyError(
+            f"study.optimize(target={dict(target)!r}) takes values of the objectives, {', '.join(objectives)}"
+        )
+    return {str(name): _finite(f"study.optimize(target={name!r}: ", value) for name, value in target.items()}
+
+
+def _tolerance(tolerance: object) -> float:
+    value = _finite("study.optimize(tolerance=", tolerance)
+    if value < 0:
+        raise StudyError(f"study.optimize(tolerance={tolerance!r}) takes a number of at least 0, in the metric's units")
+    return value
+
+
+def _finite(argument: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise StudyError(f"{argument}{value!r}) takes a finite number")
+    return float(value)
+
+
+def checked_path(path: object, argument: str) -> Path:
+    """A folder's path as given by a user; argument: the name used in errors."""
+    if not isinstance(path, str | Path) or not str(path):
+        raise StudyError(f"{argument}{path!r}) takes a study's folder as text or a Path, e.g. 'runs/digits'")
+    return Path(path)
+
+
+def check_part(kind: str, part: object, method: str) -> None:
+    """StudyError unless `part` is a name, or an object with the method of its kind."""
+    if isinstance(part, type):
+        raise StudyError(f"Study({kind}={part.__name__}) is a class; pass an object: {kind}={part.__name__}()")
+    if not isinstance(part, str) and not callable(getattr(part, method, None)):
+        raise StudyError(f"Study({kind}={part!r}) takes a name, e.g. 'auto', or an object with {method}()")
+
+
+def checked_number(trial: object, number: object) -> int:
+    """The number of a trial that is told; trial: what the user gave."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise StudyError(f"study.tell({trial!r}, ...) takes what ask() gave, or a trial's number")
+    return number
+
+
 def checked_count(n: object) -> int:
     """How many trials are asked for."""
     return _whole("study.ask(n=", n)
@@ -48,6 +120,12 @@ def storage_at(path: Path | None, durability: Durability) -> Storage:
         return MemoryStorage()
     if path.exists() and not path.is_dir():
         raise StudyError(f"Study(path={str(path)!r}) is a file; a study is a folder. Choose another path.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"Study(path={str(path)!r}) cannot be made: {error.strerror}. Choose another path.") from error
+    if not os.access(path, os.W_OK):
+        raise StudyError(f"Study(path={str(path)!r}) cannot be written to. Choose another path, or Study.open it.")
     return SqliteStorage(path, durability=durability)
 
 

@@ -17,11 +17,15 @@ from cotune.strategies import Grid, Random, Strategy
 
 _Part = TypeVar("_Part")
 
+_FEW_TRIALS = 5
+_MANY_COLUMNS = 60
+
 
 def strategy_named(name: str) -> Strategy | None:
     """The strategy of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Strategy | None]] = {
-        "grid": Grid, "random": Random, "sobol": _sobol, "auto": lambda: None,
+        "grid": Grid, "random": Random, "sobol": _sobol, "bayesian": _bayesian, "tpe": _tpe, "cmaes": _cmaes,
+        "auto": lambda: None,
     }  # fmt: skip
     return _named("strategy", name, parts)
 
@@ -42,17 +46,39 @@ def checked_executor(name: str) -> str:
 
 
 def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
-    """The name of the strategy that `auto` takes for this space and budget, and why."""
-    size = space.size
+    """The name of the strategy that `auto` takes for this space and budget, and why; the first rule that fits."""
+    size, columns = space.size, space.positions.n_columns
     if size is not None and trials is not None and size <= trials:
         return "grid", f"all {size} combinations fit in {trials} trials"
-    return "sobol", "evenly spread points, from the first trial on"
+    if trials is not None and trials <= max(_FEW_TRIALS, space.dimension // 2):
+        return "sobol", f"{trials} trials are too few to learn from"
+    if columns > _MANY_COLUMNS:
+        return "tpe", f"{columns} columns (numbers, and choices one by one) are many for a Gaussian process"
+    return "bayesian", f"a Gaussian process learns from each result; {columns} columns"
 
 
 def _sobol() -> Strategy:
     from cotune.strategies.sobol import Sobol  # loads torch
 
     return Sobol()
+
+
+def _bayesian() -> Strategy:
+    from cotune.strategies.bayesian import BayesianOptimization  # loads torch
+
+    return BayesianOptimization()
+
+
+def _tpe() -> Strategy:
+    from cotune.strategies.tpe import TPE  # loads torch
+
+    return TPE()
+
+
+def _cmaes() -> Strategy:
+    from cotune.strategies.cmaes import CmaEs  # most studies do without it
+
+    return CmaEs()
 
 
 def _inline() -> Equippable:

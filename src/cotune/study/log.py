@@ -77,6 +77,10 @@ class Log:
             self.decide(lambda history: [] if name in history.settings else [Setting(name, value)])
         return self.history.settings[name]
 
+    def renew(self, name: str, value: JsonValue) -> None:
+        """Settle what the user may say anew: `value` from now on."""
+        self.decide(lambda history: [] if history.settings.get(name) == value else [Setting(name, value)])
+
     def _reclaim(self, history: History, worker: str) -> list[Event]:
         """Leases of workers that died end; a trial that killed its workers `ATTEMPTS` times has failed."""
         if all(holder == worker for holder in history.running.values()):

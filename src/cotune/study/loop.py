@@ -34,6 +34,7 @@ from cotune.schedulers import Scheduler
 from cotune.seeds import Purpose, generator, integer
 from cotune.strategies import Strategy
 from cotune.study.log import Log
+from cotune.study.stopping import Stopping, why_ended
 
 ALIKE = 3
 """A search whose first trials all fail in the same way stops after this many."""
@@ -55,11 +56,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Who decides: a strategy, a scheduler, and the budget that their actions must fit in."""
+    """Who decides: a strategy, a scheduler, the budget that their actions must fit in, and what ends them before."""
 
     strategy: Strategy
     scheduler: Scheduler
     budget: Budget = field(default_factory=Budget)
+    stopping: Stopping = field(default_factory=Stopping)
 
     def plan(self, history: History, slots: int, worker: str, *, pausable: bool = True) -> list[Event]:
         """The decisions for up to `slots` free slots of a worker, as events; a pure function of the history.
@@ -67,8 +69,11 @@ class Planner:
         pausable: whether the worker can leave a trial at a milestone and continue it later.
         """
         draw = draw_of(history.seed)
-        suggest = _remembering(self.strategy, history, draw)
+        has_ended = why_ended(history, self.stopping) is not None
+        suggest = _nothing if has_ended else _remembering(self.strategy, history, draw)
         actions = self.scheduler.plan(history, slots, suggest, draw)
+        if has_ended:
+            actions = [action for action in actions if _ends(action, history)]
         events = _affordable(actions, history, self.budget, worker)
         return events if pausable else [_not_pausable(event) for event in events]
 
@@ -89,7 +94,7 @@ class Search:
     watch: Callable[[History], None]
 
     def run(self) -> None:
-        """Train until the budget is spent, nothing is left to propose, or somebody asks to stop.
+        """Train until the budget is spent, the search has ended, nothing is left to propose, or a signal asks to stop.
 
         Raises StudyStopped when the first three trials of this run all failed alike and none ever succeeded.
         """
@@ -166,6 +171,22 @@ def _remembering(strategy: Strategy, history: History, draw: Draw) -> Callable[[
         return fresh
 
     return suggest
+
+
+def _nothing(_n: int) -> list[Suggestion]:
+    """`suggest` when a search has ended."""
+    return []
+
+
+def _ends(action: Action, history: History) -> bool:
+    """Whether the action only brings to its end what was training when the search ended: a lease that was cut short."""
+    match action:
+        case Start():
+            return False
+        case Resume(number=number):
+            return number in history.waiting and history.epoch(number) > 0
+        case Stop():
+            return True
 
 
 def _affordable(actions: Sequence[Action], history: History, budget: Budget, worker: str) -> list[Event]:

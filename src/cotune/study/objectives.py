@@ -11,7 +11,7 @@ from cotune.executors.objective import Objective, of_task, of_trial_function
 from cotune.executors.running import RunningTrial
 from cotune.space import Space
 from cotune.study.directions import directions
-from cotune.training import Task, unread
+from cotune.training import Task, optimizers, schedules, unread
 from cotune.training.threads import fastest_threads
 
 
@@ -43,6 +43,7 @@ def target_of(
         if epochs is not None:
             raise StudyError(f"Study(epochs={epochs}) is for functions; a task has its own: Task(epochs={epochs})")
         chosen = _task_directions(what, minimize, maximize)
+        require_known(what, space)
         require_read(what, space)
         objective = of_task(what, next(iter(chosen.items())))
         return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
@@ -52,6 +53,21 @@ def target_of(
             "Use None to ask and tell by hand."
         )
     return Target(of_trial_function(what), directions(minimize, maximize), epochs, None)
+
+
+def require_known(task: Task, space: Space) -> None:
+    """Raise TaskError if the space offers an optimiser or a schedule that training does not know."""
+    for name, builder, known in (
+        ("optimizer", task.optimizer, optimizers.NAMES),
+        ("schedule", task.schedule, schedules.NAMES),
+    ):
+        choices = getattr(space.parameters.get(name), "choices", ())
+        unknown = [choice for choice in choices if choice not in known]
+        if unknown and builder is None:
+            raise TaskError(
+                f"the space offers {name}={unknown[0]!r}, which training does not know. "
+                f"Use {', '.join(known)}, or make it yourself: Task({name}=...)."
+            )
 
 
 def require_read(task: Task, space: Space) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -17,6 +17,7 @@ from rich.text import Text
 from cotune.printable import printable
 from cotune.records import History, State
 from cotune.study.loop import Budget
+from cotune.study.stopping import Stopping, why_ended
 from cotune.study.trials import shown
 
 _REDRAW_S = 0.25
@@ -36,12 +37,15 @@ class Panel:
         budget: Budget,
         *,
         title: str,
+        stopping: Stopping | None = None,
+        choice: Mapping[str, str] | None = None,
         hints: Sequence[str] = (),
         is_shown: bool = True,
         stream: TextIO | None = None,
     ) -> None:
-        """hints: advice on the space, shown once at the start."""
-        self._hints = tuple(hints)
+        """choice: name of the strategy that `auto` took, and why. hints: advice on the space, shown at the start."""
+        self._hints, self._stopping = tuple(hints), stopping or Stopping()
+        self._choice = printable(f"auto: {choice['name']}, because {choice['why']}") if choice else ""
         self._budget, self._title, self._is_shown = budget, printable(title), is_shown
         self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, emoji=False)
         self._live: Live | None = None
@@ -63,7 +67,7 @@ class Panel:
             self._live.stop()
             self._live = None
         if self._is_shown and self._last is not None:
-            self._print_line(self._last)
+            self._print_last(self._last)
 
     def show(self, history: History) -> None:
         """Draw anew, if it is time."""
@@ -85,9 +89,17 @@ class Panel:
         self._spent_begun = self._spent(history)
         self._next_at = now if self._live else now + _LINE_S
 
+    def _print_last(self, history: History) -> None:
+        """The same, with what `auto` chose and why the search ended before its budget was spent."""
+        words = None if history.running else why_ended(history, self._stopping)
+        *facts, left = self._facts(history)
+        self._print_facts(*facts, self._choice, f"ended: {printable(words)}" if words else left)
+
     def _print_line(self, history: History) -> None:
-        facts = (fact for fact in self._facts(history) if fact)
-        self._console.print(Text(f"{self._title}: {' · '.join(facts)}"), soft_wrap=True)
+        self._print_facts(*self._facts(history))
+
+    def _print_facts(self, *facts: str) -> None:
+        self._console.print(Text(f"{self._title}: {' · '.join(fact for fact in facts if fact)}"), soft_wrap=True)
 
     def _picture(self, history: History) -> RenderableType:
         done, failed, best, speed, left = self._facts(history)
@@ -97,7 +109,8 @@ class Panel:
         row.add_row(bar, Text(f"{done}, {left}" if left else done))
         winner = Text(best or "no result yet", style="bold" if best else "dim")
         details = [Text(text, style=style) for text, style in ((failed, "red"), (speed, "dim")) if text]
-        return Group(Text(self._title, style="dim"), row, winner, Text(" · ").join(details))
+        choice = [Text(self._choice, style="dim")] if self._choice else []
+        return Group(Text(self._title, style="dim"), row, winner, Text(" · ").join(details), *choice)
 
     def _facts(self, history: History) -> tuple[str, str, str, str, str]:
         """Done, failed, best, speed and the time left, each empty where there is nothing to say."""

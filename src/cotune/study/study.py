@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
 from cotune.records import Created, Enqueued, History, Resumed, Started, State
@@ -19,6 +19,7 @@ from cotune.study.best import Best
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
 from cotune.study.loop import Budget, Planner
+from cotune.study.stopping import Stopping, why_ended
 from cotune.study.trials import Trials
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ class Study:
         Raises SpaceError, TaskError or StudyError before anything is written.
         """
         self._space = space if isinstance(space, Space) else Space(space)
+        for kind, part, method in (
+            ("strategy", strategy, "suggest"), ("scheduler", scheduler, "plan"), ("executor", executor, "equip"),
+        ):  # fmt: skip
+            arguments.check_part(kind, part, method)
         self._strategy = auto.strategy_named(strategy) if isinstance(strategy, str) else strategy
+        self._is_auto = self._strategy is None
         self._scheduler = auto.scheduler_named(scheduler) if isinstance(scheduler, str) else scheduler
         self._executor = auto.checked_executor(executor) if isinstance(executor, str) else executor
         self._target = _target(objective, self._space, minimize, maximize, arguments.checked_epochs(epochs))
@@ -68,7 +74,7 @@ class Study:
             seed=arguments.checked_seed(seed),
             steps=self._target.steps if self._target else None,
         )
-        self._attach(None if path is None else Path(path), durability)
+        self._attach(None if path is None else arguments.checked_path(path, "Study(path="), durability)
         self._log.create(created)
         require_same(self._log.history, created)
 
@@ -78,13 +84,13 @@ class Study:
 
         Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
         """
-        folder = Path(path)
+        folder = arguments.checked_path(path, "Study.open(")
         log = Log(SqliteStorage(folder))
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
         study._space, study._strategy, study._scheduler = log.history.space, None, auto.scheduler_named("auto")
-        study._target, study._executor, study._is_open_for_reading = None, "auto", True
+        study._target, study._executor, study._is_open_for_reading, study._is_auto = None, "auto", True, False
         study._path, study._log, study._checkpoint_store = folder, log, None
         return study
 
@@ -96,12 +102,21 @@ class Study:
         *,
         total_epochs: int | None = None,
         seconds: float | None = None,
+        stop: Literal["auto"] | None = None,
+        tolerance: float | None = None,
+        target: float | Mapping[str, float] | None = None,
+        patience: int | None = None,
         progress: bool = True,
     ) -> Study:
         """Search until the budget is spent and return the study; the same call again has nothing left to do.
 
         trials: configurations in total, over all runs and workers. total_epochs: epochs in total. seconds: training
         seconds in total. progress: show a panel on a terminal, one line a minute elsewhere.
+
+        The search ends before that, and `ended` says why, with stop="auto" when the model's expected improvement is at
+        most the noise, or `tolerance`, three times in a row (without a model: with a patience of 30); with `target` as
+        soon as a trial is as good, for several objectives with a dict of values that one trial must reach together;
+        with `patience` after so many trials with an outcome without a new best.
         Raises StudyStopped when the first trials all fail alike; ends with Interrupted (exit code 130 or 143) after
         SIGINT or SIGTERM, with nothing left running.
         """
@@ -109,14 +124,20 @@ class Study:
         from cotune.study.panel import Panel
 
         budget = arguments.checked_budget(trials, total_epochs, seconds)
+        stopping = arguments.checked_stopping(
+            list(self._log.history.objectives), stop=stop, tolerance=tolerance, target=target, patience=patience
+        )
         self._require_whole()
         if self._target is None:
             raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
         executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
         title = f"cotune {self._path}" if self._path else "cotune"
-        panel = Panel(budget, title=title, hints=self._space.hints, is_shown=progress)
+        planner = self._planner(budget, stopping)
+        self._log.renew("stopping", stopping.to_json())
+        choice = self.settings["strategy"] if self._is_auto else None
+        panel = Panel(budget, stopping=stopping, title=title, choice=choice, hints=self._space.hints, is_shown=progress)
         workshop = search.Workshop(self._target, executor, self._checkpoints, self._path)
-        search.run(self._log, self._planner(budget), workshop, panel)
+        search.run(self._log, planner, workshop, panel)
         return self
 
     @overload
@@ -145,7 +166,7 @@ class Study:
         LeaseLost if the trial has another outcome or was handed to another worker.
         """
         history = self._log.refresh()
-        number = trial if isinstance(trial, int) else trial.number
+        number = arguments.checked_number(trial, getattr(trial, "number", trial))
         if not 0 <= number < len(history):
             raise StudyError(f"study.tell({number}, ...): there is no trial {number}; the study has {len(history)}")
         epoch = history.epoch(number) if isinstance(trial, int) else trial.epoch
@@ -200,6 +221,15 @@ class Study:
     def history(self) -> History:
         """Everything that is known, as strategies see it. Do not change it."""
         return self._log.refresh()
+
+    @property
+    def ended(self) -> str | None:
+        """Why the search ended, by what the last `optimize` was told; None if that ended nothing.
+
+        Trials that were running when it ended may still be so.
+        """
+        history = self._log.refresh()
+        return why_ended(history, Stopping.from_json(history.settings.get("stopping")))
 
     @property
     def workers(self) -> frozenset[str]:
@@ -270,7 +300,7 @@ class Study:
             self._checkpoint_store = checkpoints_at(self._path)
         return self._checkpoint_store
 
-    def _planner(self, budget: Budget) -> Planner:
+    def _planner(self, budget: Budget, stopping: Stopping | None = None) -> Planner:
         """Who decides, with what `auto` chose when it was first asked, once and for all."""
         self._require_whole()
         self._log.settle("trials", budget.trials)
@@ -280,7 +310,7 @@ class Study:
             chosen = self._log.settle("strategy", {"name": name, "why": why})
             strategy = self._strategy = auto.strategy_named(chosen["name"])
             assert strategy is not None
-        return Planner(StartsFirst(strategy), self._scheduler, budget)
+        return Planner(StartsFirst(strategy), self._scheduler, budget, stopping or Stopping())
 
     def _require_whole(self) -> None:
         """A study that was opened by its path alone does not know its rules, starting points and strategy."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from cotune.errors import MissingPackage
+from cotune.printable import printable_lines
 from cotune.records import History, State, Trial
 
 _SHOWN = 20
@@ -53,11 +54,14 @@ class Trials(Sequence[Trial]):
         return [_row(self._history.trial(number), columns) for number in range(len(self))]
 
     def to_csv(self) -> str:
-        """The table as CSV text; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
+        """The table as CSV text, without control characters.
+
+        A cell that a spreadsheet would take for a formula is quoted with an apostrophe.
+        """
         text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in self.rows())
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([_harmless(name) for name in self.columns])
+        writer.writerows([_harmless(value) for value in row.values()] for row in self.rows())
         return text.getvalue()
 
     def to_pandas(self) -> Any:
@@ -105,6 +109,7 @@ def shown(value: Any) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = printable_lines(value)  # first, lest a formula hide behind a character that is removed later
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

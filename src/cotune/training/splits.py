@@ -32,6 +32,8 @@ class Holdout:
 
     def __post_init__(self) -> None:
         check_share(self.share, "Holdout(share=)")
+        if not isinstance(self.reshuffle, bool):
+            raise TaskError(f"Holdout(reshuffle=) must be True or False, got {self.reshuffle!r}.")
 
 
 @final

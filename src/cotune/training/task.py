@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cotune.config import Config
 from cotune.errors import TaskError
+from cotune.training.devices import check_device, present
 from cotune.training.metrics import Metric, parse
 from cotune.training.samples import Samples, is_pair, samples
 from cotune.training.splits import Holdout, Splits, check_share, split
@@ -45,7 +45,8 @@ class Task:
     validation: a share, a Holdout, or data of its own. test: the same, or None; sealed, split off first.
     step: (model, batch, optimiser, config) -> loss; replaces the training step. The batch is (x, ..., target), or a
         dict with the target under "target". It does its own zero_grad, backward and step.
-    device: "auto" takes CUDA where it is. amp: mixed precision (bfloat16 on the CPU, float16 on CUDA).
+    device: "auto" takes CUDA where it is; in a study, what its executor says. amp: mixed precision (bfloat16 on the
+        CPU, float16 on CUDA).
     num_workers: processes that read a Dataset.
     """
 
@@ -72,7 +73,7 @@ class Task:
     def __post_init__(self) -> None:
         _check_callables(self)
         _check_numbers(self)
-        _check_device(self.device)
+        check_device(self.device)
         threshold = 0.5 if isinstance(self.loss, nn.BCELoss) else 0.0  # BCELoss takes probabilities, others logits
         ignored = getattr(self.loss, "ignore_index", None)
         object.__setattr__(self, "measures", parse(self.metrics, threshold=threshold, ignored=ignored))
@@ -98,11 +99,10 @@ class Task:
         return getattr(self.loss, "reduction", "mean") == "sum"
 
     def on(self, device: str | torch.device | None = None) -> torch.device:
-        """`device`, or the task's own, as a torch device of this machine."""
+        """`device`, or the task's own, as a torch device. TaskError if there is none of that name on this machine."""
         chosen = device or self.device
-        if chosen == "auto":
-            chosen = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(chosen)
+        check_device(chosen)
+        return present(chosen)
 
     def splits(self, *, seed: int, split_seed: int, device: torch.device) -> Splits:
         """The parts of the data for one run, on `device`; tensors are moved there once per task."""
@@ -169,18 +169,6 @@ def _check_numbers(task: Task) -> None:
             raise TaskError(f"{name}= must be an integer of at least {low}, got {value!r}.")
     if not isinstance(task.amp, bool):
         raise TaskError(f"amp= must be True or False, got {task.amp!r}.")
-
-
-def _check_device(device: str | torch.device) -> None:
-    if device == "auto" or isinstance(device, torch.device):
-        return
-    try:
-        torch.device(str(device))
-    except RuntimeError as error:
-        names = ["auto", "cpu", "cuda", "mps", "xpu"]
-        near = difflib.get_close_matches(str(device), names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "Use 'auto', 'cpu' or 'cuda'."
-        raise TaskError(f"device= does not name a torch device, got {device!r}. {hint}") from error
 
 
 def _takes_config(loss: Callable[..., Tensor]) -> bool:

@@ -1,0 +1,1 @@
+"""Mathematics on arrays and tensors; it knows nothing of trials."""

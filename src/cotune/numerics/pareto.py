@@ -1,0 +1,50 @@
+"""Which of many losses are better when there are several objectives."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+def leading(losses: Floats, k: int) -> Indices:
+    """The k rows of losses (n, m) that come first: by non-dominated rank, within a rank the least crowded first.
+
+    Ties go to the earlier row. Its cost is of the order n * n * m. Source: Deb et al. 2002, sections III A and B.
+    """
+    dominates = _dominates(losses)
+    n_above = dominates.sum(axis=0)
+    chosen: list[int] = []
+    while len(chosen) < min(k, len(losses)):
+        front = np.flatnonzero(n_above == 0)
+        n_above = n_above - dominates[front].sum(axis=0)
+        n_above[front] = -1
+        chosen += front[np.argsort(-_crowding(losses[front]), kind="stable")].tolist()
+    return np.array(chosen[:k], dtype=np.intp)
+
+
+def _dominates(losses: Floats) -> NDArray[np.bool_]:
+    """(n, n) whether row i is nowhere above row j and somewhere below."""
+    n, m = losses.shape
+    nowhere_above, somewhere_below = np.ones((n, n), dtype=np.bool_), np.zeros((n, n), dtype=np.bool_)
+    for objective in range(m):
+        column = losses[:, objective]
+        nowhere_above &= column[:, None] <= column
+        somewhere_below |= column[:, None] < column
+    return nowhere_above & somewhere_below
+
+
+def _crowding(losses: Floats) -> Floats:
+    """(n,) sum over the objectives of the gap between a row's neighbours, relative to the range; the ends infinite."""
+    n = len(losses)
+    order = np.argsort(losses, axis=0, kind="stable")
+    ordered = np.take_along_axis(losses, order, axis=0)
+    spread = ordered[-1] - ordered[0]
+    gaps = np.full(losses.shape, np.inf)
+    gaps[1 : n - 1] = (ordered[2:] - ordered[:-2]) / np.where(spread > 0.0, spread, 1.0)
+    distances = np.empty_like(gaps)
+    np.put_along_axis(distances, order, gaps, axis=0)
+    total: Floats = distances.sum(axis=1)
+    return total

@@ -1,0 +1,130 @@
+"""A decision record as it is read: why a trial was proposed, and what was expected of it.
+
+The record is JSON that a strategy wrote, maybe one that is not known here. What it leaves out, or says in another form
+than described below, is None or empty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cotune.records.events import JsonValue
+
+EXPECTED_IMPROVEMENT = "expected improvement"
+"""The `why` of a trial that a model proposed for what it expects to gain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was predicted, without noise: mean, and one standard deviation below and above it, low <= mean <= high."""
+
+    mean: float
+    low: float
+    high: float
+
+    def deviations(self, value: float, noise: float = 0.0) -> float | None:
+        """How many standard deviations a result lies above the mean (below: negative); None where there is no width.
+
+        noise: standard deviation that a result has besides the uncertainty of the prediction. The two sides may
+        differ, as they do where results were warped before they were modelled.
+        """
+        side = self.high - self.mean if value >= self.mean else self.mean - self.low
+        width = math.hypot(side, noise)
+        return (value - self.mean) / width if width > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """Why a trial was proposed.
+
+    strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
+    predicted: the first objective without noise, in its own units and sign. expected_improvement: in the same units,
+    >= 0. noise: standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected
+    improvement that comes from uncertainty. nearest: (trial number, distance) of evaluated trials. best: the best trial
+    known then. stop: why the scheduler gave the trial up.
+    """
+
+    strategy: str = ""
+    why: str = ""
+    results: int | None = None
+    pending: int | None = None
+    predicted: Prediction | None = None
+    expected_improvement: float | None = None
+    noise: float | None = None
+    explore: float | None = None
+    nearest: tuple[tuple[int, float], ...] = ()
+    best: int | None = None
+    stop: Mapping[str, JsonValue] | None = None
+
+    def deviations(self, result: float) -> float | None:
+        """How many standard deviations a result lies above what was predicted, noise included; None if not known."""
+        return self.predicted.deviations(result, self.noise or 0.0) if self.predicted else None
+
+    @property
+    def is_of_model(self) -> bool:
+        """Whether a model proposed the trial for the improvement that it expects."""
+        return self.why == EXPECTED_IMPROVEMENT and self.expected_improvement is not None
+
+
+def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
+    """What the record says.
+
+    >>> read_decision({"strategy": "bayesian", "why": "expected improvement", "explore": "much"}).explore is None
+    True
+    """
+    stop = record.get("stop")
+    return DecisionRecord(
+        strategy=str(record.get("strategy") or ""),
+        why=str(record.get("why") or ""),
+        results=_count(record.get("results")),
+        pending=_count(record.get("pending")),
+        predicted=_prediction(record.get("predicted")),
+        expected_improvement=_at_least_0(record.get("expected_improvement")),
+        noise=_at_least_0(record.get("noise")),
+        explore=_share(record.get("explore")),
+        nearest=_nearest(record.get("nearest")),
+        best=_count(record.get("best")),
+        stop=stop if isinstance(stop, Mapping) else None,
+    )
+
+
+def _real(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _at_least_0(value: Any) -> float | None:
+    number = _real(value)
+    return number if number is not None and number >= 0 else None
+
+
+def _share(value: Any) -> float | None:
+    number = _real(value)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _prediction(value: Any) -> Prediction | None:
+    if not isinstance(value, Mapping):
+        return None
+    mean, low, high = (_real(value.get(name)) for name in ("mean", "low", "high"))
+    if mean is None or low is None or high is None or not low <= mean <= high:
+        return None
+    return Prediction(mean, low, high)
+
+
+def _nearest(value: Any) -> tuple[tuple[int, float], ...]:
+    pairs = [pair for pair in value if isinstance(pair, list | tuple) and len(pair) == 2] if _is_list(value) else []
+    read = [(_count(number), _at_least_0(distance)) for number, distance in pairs]
+    return tuple((number, distance) for number, distance in read if number is not None and distance is not None)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)

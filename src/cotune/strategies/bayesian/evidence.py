@@ -1,0 +1,88 @@
+"""What a suggestion rests on: configurations with their losses, and those whose results are on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cotune.records import History, Suggestion
+from cotune.strategies.bayesian.features import Features
+
+Floats = NDArray[np.float64]
+
+_HUGE = 1e150
+"""Losses beyond this are taken for it: their squares must not overflow."""
+_MILD = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """units (n, d), columns (n, c): positions and features of the n trials with an outcome, in the order of `numbers`
+    (n,). losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). pending (p, d),
+    pending_columns (p, c): the same of trials without outcome. sign: what turns a loss into the metric; None where
+    losses mix several objectives.
+    """
+
+    units: Floats
+    columns: Floats
+    losses: Floats
+    numbers: NDArray[np.int64]
+    is_failed: NDArray[np.bool_]
+    pending: Floats
+    pending_columns: Floats
+    sign: float | None
+
+    @property
+    def everywhere(self) -> Floats:
+        """(n + p, d) positions of all trials."""
+        return np.concatenate([self.units, self.pending])
+
+    @property
+    def tried(self) -> Floats:
+        """(n + p, c) features of all trials."""
+        return np.concatenate([self.columns, self.pending_columns])
+
+    @property
+    def n_results(self) -> int:
+        """Number of trials with a loss of their own."""
+        return int(np.sum(~self.is_failed))
+
+
+def gathered(
+    history: History, columns: Floats, planned: Sequence[Suggestion], features: Features, generator: Generator
+) -> Evidence:
+    """The evidence in a history and in suggestions of the same plan, which count as pending.
+
+    columns (n, c): the features of all trials of the history.
+
+    Of several objectives, one augmented Chebyshev scalarisation with weights from `generator`, another for every trial
+    (Knowles 2006, "ParEGO", eq. 2).
+    """
+    ended = history.ended
+    units, losses = history.x[ended], np.clip(history.y[ended], -_HUGE, _HUGE)
+    loss = losses[:, 0] if losses.shape[1] == 1 else _scalarised(losses, generator)
+    is_failed = np.isnan(loss)
+    if not np.all(is_failed):
+        loss = np.where(is_failed, np.max(loss[~is_failed]), loss)
+    fresh = np.array([history.space.encode(suggestion.config)[0] for suggestion in planned])
+    fresh = fresh.reshape(-1, units.shape[1])
+    directions = list(history.objectives.values())
+    sign = None if len(directions) > 1 else -1.0 if directions[0] else 1.0
+    return Evidence(
+        units, columns[ended], loss, np.flatnonzero(ended), is_failed,
+        np.concatenate([history.x[~ended], fresh]), np.concatenate([columns[~ended], features.of(fresh)]), sign,
+    )  # fmt: skip
+
+
+def _scalarised(losses: Floats, generator: Generator) -> Floats:
+    weights = generator.dirichlet(np.ones(losses.shape[1]))
+    done = losses[~np.isnan(losses).any(axis=1)]
+    if not len(done):
+        return losses[:, 0]
+    low, width = done.min(axis=0), np.ptp(done, axis=0)
+    weighted = weights * (losses - low) / np.where(width > 0, width, 1.0)
+    return np.max(weighted, axis=1) + _MILD * np.sum(weighted, axis=1)

@@ -1,0 +1,160 @@
+"""Three ways to propose the next configuration: to open a search, to gain most, and to cash in what was learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cotune.numerics.acquisition import LogExpectedImprovement
+from cotune.records import Suggestion
+from cotune.strategies.bayesian import record
+from cotune.strategies.bayesian.candidates import Found, Ground, climbed, filled, first_new, pool, ranked
+from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.memory import Memory
+from cotune.strategies.bayesian.models import MODELS, Belief, Model, believe
+from cotune.strategies.untried import Untried
+
+Floats = NDArray[np.float64]
+
+_FIRST_EXPLOIT = 3
+_GAPS = (2, 16)
+_TOP = 5
+_NOISY = 0.01
+"""A noise variance above this, where losses have variance 1, makes results noisy."""
+_PRIOR_TRUST = 10.0
+"""A user's prior weighs as much as so many results (Hvarfner et al. 2022, "piBO", eq. 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a proposal for one trial depends on. untried: finds what is left of a finite space."""
+
+    ground: Ground
+    evidence: Evidence
+    memory: Memory
+    generator: Generator
+    untried: Untried
+
+    @property
+    def number(self) -> int:
+        """The trial that a proposal is for."""
+        return self.memory.n_trials
+
+    def first_new(self, candidates: Floats) -> Found | None:
+        """The first of (m, d) positions that is legal and that no trial has."""
+        return first_new(self.ground, candidates, self.evidence.tried)
+
+    def left_over(self) -> Found | None:
+        """A configuration that no trial has, at random; None if there is none left."""
+        space = self.ground.space
+        some = self.untried.some(space, self.evidence.everywhere, 1, self.generator)
+        return Found(some[0], filled(space.encode(some[0])[0])) if some else None
+
+    def believe(self, model: Model) -> Belief:
+        """What a model makes of the evidence."""
+        fitted = self.memory.fitted.get(model.name)
+        return believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+
+
+def opening(now: Situation, spread: Floats) -> Suggestion | None:
+    """Before there is anything to learn from: what the user thinks best for trial 0, then evenly spread points.
+
+    spread (d,): the next of these points.
+    """
+    candidates = [now.ground.guess, spread] if now.number == 0 else [spread]
+    found = now.first_new(np.array(candidates)) or now.left_over()
+    return None if found is None else Suggestion(found.config, record.opening(now.evidence))
+
+
+def improvement(now: Situation) -> Suggestion | None:
+    """The largest expected improvement under the model whose turn it is; None if there is nothing left to try."""
+    belief = now.believe(MODELS[now.memory.turn % len(MODELS)])
+    aim = _Aim(now, LogExpectedImprovement(belief.posterior, incumbent(belief)))
+    near = _best(now.evidence, belief)
+    order = ranked(now.ground, pool(now.ground, near, now.generator), near[:1], aim.value, aim.climb, now.generator)
+    found = now.first_new(order) or now.left_over()
+    return None if found is None else _suggested(now, belief, found)
+
+
+def exploitation(now: Situation) -> Suggestion | None:
+    """The lowest predicted mean near the best results; None if it is not the time, or that point was tried."""
+    if not _is_time_to_exploit(now.memory, now.evidence):
+        return None
+    belief = now.believe(MODELS[0])
+    posterior = belief.posterior
+
+    def climb(_: Floats, x: Floats) -> tuple[Floats, Floats]:
+        mean, _, pullback = posterior.predict_with_gradient(x)
+        return mean, pullback(np.ones_like(mean), np.zeros_like(mean))
+
+    near = climbed(
+        now.ground.features, _best(now.evidence, belief), climb,
+        iterations=40, gradient_tolerance=1e-6, value_tolerance=1e-10,
+    )  # fmt: skip
+    mean, _ = posterior.predict(now.ground.features.of(near))
+    found = now.first_new(near[[mean.argmin()]])
+    return None if found is None else _suggested(now, belief, found, gap=_gap(now.memory, now.evidence))
+
+
+def _suggested(now: Situation, belief: Belief, found: Found, *, gap: int | None = None) -> Suggestion:
+    why = record.of(belief, now.ground.features, now.evidence, found.unit, incumbent(belief), gap=gap)
+    return Suggestion(found.config, why)
+
+
+def incumbent(belief: Belief) -> float:
+    """The loss to undercut, as the model has it, or lower if a pending trial is predicted to be.
+
+    The lowest loss seen; where results are noisy the lowest predicted one, because the lowest seen was lucky.
+    """
+    fitted, n = belief.posterior.fitted, len(belief.rows)
+    seen = fitted[:n] if belief.posterior.noise > _NOISY else belief.losses
+    return float(min(seen.min(), fitted[n:].min(initial=np.inf)))
+
+
+class _Aim:
+    """An acquisition function with a user's priors, the weaker the more results there are."""
+
+    def __init__(self, now: Situation, acquisition: LogExpectedImprovement) -> None:
+        self._features, self._acquisition = now.ground.features, acquisition
+        self._positions = now.ground.space.positions
+        trust = _PRIOR_TRUST / max(now.evidence.n_results, 1)
+        self._trust = trust if self._positions.has_priors else 0.0
+
+    def value(self, units: Floats) -> Floats:
+        """(m,) at snapped positions (m, d)."""
+        value = self._acquisition.value(self._features.of(units))
+        return value + self._trust * self._positions.log_prior(units) if self._trust else value
+
+    def climb(self, units: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """(m,) minus the value at columns x (m, c) of positions `units` moved, and its gradient."""
+        value, gradient = self._acquisition.negative(x)
+        if self._trust:
+            log_prior, slope = self._features.slopes(units, x, self._positions.log_prior)
+            value, gradient = value - self._trust * log_prior, gradient - self._trust * slope
+        return value, gradient
+
+
+def _is_time_to_exploit(memory: Memory, evidence: Evidence) -> bool:
+    if memory.exploited is None:
+        return memory.turn >= _FIRST_EXPLOIT
+    return memory.n_trials - memory.exploited > _gap(memory, evidence)
+
+
+def _gap(memory: Memory, evidence: Evidence) -> int:
+    """Suggestions between two exploitations: half as many as before if the last one paid, else twice as many."""
+    if memory.exploited is None:
+        return _FIRST_EXPLOIT
+    place = int(np.searchsorted(evidence.numbers, memory.exploited))
+    if place == len(evidence.numbers) or evidence.numbers[place] != memory.exploited:
+        return memory.gap
+    has_paid = evidence.losses[place] < evidence.losses[:place].min(initial=np.inf)
+    return max(_GAPS[0], memory.gap // 2) if has_paid else min(_GAPS[1], 2 * memory.gap)
+
+
+def _best(evidence: Evidence, belief: Belief) -> Floats:
+    """(k, d) positions of the trials with the lowest posterior means."""
+    order = belief.posterior.fitted[: len(belief.rows)].argsort(kind="stable")[:_TOP]
+    return filled(evidence.units[belief.rows[order]])

@@ -1,0 +1,78 @@
+"""Why a configuration is proposed, in numbers that a reader can check against what came of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.numerics.acquisition import LogExpectedImprovement, explore_share
+from cotune.records import JsonValue
+from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.features import Features
+from cotune.strategies.bayesian.memory import NAME
+from cotune.strategies.bayesian.models import Belief
+
+Floats = NDArray[np.float64]
+
+_NEAREST = 3
+
+
+def opening(evidence: Evidence) -> dict[str, JsonValue]:
+    """The record of a trial that is proposed before there is anything to learn from."""
+    return {"strategy": NAME, "why": "start", "results": evidence.n_results, "pending": len(evidence.pending)}
+
+
+def of(
+    belief: Belief, features: Features, evidence: Evidence, unit: Floats, best: float, *, gap: int | None = None
+) -> dict[str, Any]:
+    """The record of a suggestion at a position; gap: given if it minimises the predicted mean."""
+    x = features.of(unit[None])
+    mean, sd = _predicted(belief, x)
+    found = {
+        "strategy": NAME,
+        "why": "expected improvement" if gap is None else "lowest predicted mean",
+        "results": evidence.n_results,
+        "pending": len(evidence.pending),
+        "explore": explore_share(mean, sd, best),
+        "nearest": _nearest(belief, evidence, x),
+        "best": int(evidence.numbers[int(evidence.losses.argmin())]),
+        "model": _model(belief),
+    }
+    if evidence.sign is not None:
+        found |= _in_metric(belief, mean, sd, best, x, evidence.sign)
+    return found if gap is None else {**found, "gap": gap}
+
+
+def _in_metric(belief: Belief, mean: float, sd: float, best: float, x: Floats, sign: float) -> dict[str, JsonValue]:
+    """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
+    warped = belief.warped
+    low, high = sorted(sign * warped.raw(mean + side * sd) for side in (-1.0, 1.0))
+    improvement, slope = math.exp(LogExpectedImprovement(belief.posterior, best).value(x)[0]), warped.slope(best)
+    return {
+        "predicted": {"mean": sign * warped.raw(mean), "low": low, "high": high},
+        "expected_improvement": improvement * slope,
+        "noise": math.sqrt(float(belief.posterior.noise)) * slope,
+    }
+
+
+def _model(belief: Belief) -> dict[str, JsonValue]:
+    """The model and its hyperparameters, or the trial whose record holds them."""
+    fitted = belief.fitted
+    if not belief.is_new:
+        return {"name": belief.model.name, "fitted_by": fitted.trial}
+    return {"name": belief.model.name, "theta": list(fitted.theta), "fitted": fitted.results, "cold": fitted.cold}
+
+
+def _nearest(belief: Belief, evidence: Evidence, x: Floats) -> list[list[float]]:
+    """The numbers of the closest evaluated trials and their distances, in lengthscales."""
+    distance = belief.posterior.distance(x)[0, : len(belief.rows)]
+    order = distance.argsort(kind="stable")[:_NEAREST].tolist()
+    return [[int(evidence.numbers[belief.rows[i]]), round(float(distance[i]), 4)] for i in order]
+
+
+def _predicted(belief: Belief, x: Floats) -> tuple[float, float]:
+    mean, variance = belief.posterior.predict(x)
+    return float(mean[0]), math.sqrt(variance[0])

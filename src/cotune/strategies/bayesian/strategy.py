@@ -1,0 +1,75 @@
+"""Bayesian optimisation for numbers, choices and conditions together, with failures, noise and pending trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.numerics.threads import one_thread
+from cotune.records import Draw, History, Suggestion
+from cotune.strategies.bayesian.candidates import Ground, filled
+from cotune.strategies.bayesian.evidence import gathered
+from cotune.strategies.bayesian.memory import Memory, remembered
+from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
+from cotune.strategies.sobol import Sobol
+from cotune.strategies.untried import Untried
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class _Kept:
+    """What is remembered between suggestions of one history; all of it can be computed again."""
+
+    history: History
+    ground: Ground
+    columns: Floats
+    untried: Untried = field(default_factory=Untried)
+    memory: Memory = field(default_factory=Memory)
+
+
+@dataclass(frozen=True)
+class BayesianOptimization:
+    """Expected improvement under a Gaussian process, three models in turn; now and then the lowest predicted mean.
+
+    start: trials before the model is asked; None: 5 and half the number of parameters, at most 10. What a suggestion
+    builds on (hyperparameters, whose turn it is) stands in the decision records of earlier trials.
+    """
+
+    start: int | None = None
+    _cache: list[_Kept] = field(default_factory=list, repr=False, compare=False)
+
+    def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
+        """At most n suggestions; fewer when a finite space is exhausted."""
+        kept = self._kept(history)
+        memory, planned = kept.memory, list[Suggestion]()
+        with one_thread():
+            for number in range(len(history), len(history) + n):
+                random = draw(number)
+                evidence = gathered(history, kept.columns, planned, kept.ground.features, random)
+                now = Situation(kept.ground, evidence, memory, random, kept.untried)
+                suggestion = self._next(now, history)
+                if suggestion is None:
+                    break
+                planned.append(suggestion)
+                memory = memory.after(suggestion.decision)
+        return planned
+
+    def _kept(self, history: History) -> _Kept:
+        if not self._cache or self._cache[0].history is not history:
+            ground = Ground.of(history.space)
+            self._cache[:] = [_Kept(history, ground, ground.features.of(history.x))]
+        kept = self._cache[0]
+        fresh = history.x[len(kept.columns) :]
+        kept.columns = np.concatenate([kept.columns, kept.ground.features.of(fresh)]) if len(fresh) else kept.columns
+        kept.memory = remembered(history, kept.memory)
+        return kept
+
+    def _next(self, now: Situation, history: History) -> Suggestion | None:
+        n_start = self.start if self.start is not None else min(5 + history.space.dimension // 2, 10)
+        if now.number < n_start or now.evidence.n_results == 0:
+            spread = Sobol().suggest(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
+            return opening(now, filled(history.space.encode(spread.config)[0]))
+        return exploitation(now) or improvement(now)

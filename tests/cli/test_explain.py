@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import cotune as ct
+from cotune.records import Draw, History, Stopped, Suggestion
+
+RECORD = {
+    "strategy": "bayesian", "why": "expected improvement", "results": 2, "pending": 1,
+    "predicted": {"mean": 1.0, "low": 0.5, "high": 1.5}, "expected_improvement": 0.1, "noise": 0.01, "explore": 0.75,
+    "nearest": [[1, 0.25], [0, 0.5]], "best": 1, "model": {},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """Two random configs, then the middle of the range with that record."""
+
+    record: dict
+
+    def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
+        return [self._suggestion(history, number, draw) for number in range(len(history), len(history) + n)]
+
+    def _suggestion(self, history: History, number: int, draw: Draw) -> Suggestion:
+        if number < 2:
+            return Suggestion(history.space.complete({"x": float(number), "kind": "a"}), {"strategy": "random"})
+        return Suggestion(history.space.complete({"x": 1.0, "kind": "b"}), self.record)
+
+
+def study(path: Path, record: dict, *values: float, maximize: str | None = None) -> Path:
+    options = {"maximize": maximize} if maximize else {"minimize": "value"}
+    space = {"x": (0.0, 2.0), "kind": ["a", "b"]}
+    with ct.Study(None, space, path=path, strategy=Told(record), **options) as ours:
+        for value in values:
+            ours.tell(ours.ask(), value)
+    return path
+
+
+def test_a_trial_is_explained_in_words(cli, tmp_path):
+    result = cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.8), 2)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "trial 2: done",
+        "  why        proposed by bayesian: expected improvement",
+        "  known      2 results, 1 trial not finished, the best was trial 1, value 2",
+        "  predicted  value 1, 0.5 to 1.5 within one standard deviation",
+        "  expected   0.1 better than the best; 75% of it explore, 25% exploit; noise 0.01",
+        "  nearest    trial 1 at distance 0.25, value 2: kind a there, b here",
+        "             trial 0 at distance 0.5, value 3: x 0 there, 1 here, kind a there, b here",
+        "  came       value 1.8, 1.6 standard deviations above the prediction (worse)",
+    ]
+
+
+def test_above_is_better_where_more_is_better(cli, tmp_path):
+    path = study(tmp_path / "s", RECORD, 3.0, 2.0, 1.8, maximize="value")
+    assert "above the prediction (better)" in cli("explain", path, 2).stdout
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_a_record_may_lack_any_key(cli, tmp_path, name):
+    path = study(tmp_path / "s", {key: value for key, value in RECORD.items() if key != name}, 3.0, 2.0, 1.8)
+    for words in ((path, 2), (path,), (path, 2, "--json"), (path, "--json")):
+        assert cli("explain", *words).exit_code == 0
+
+
+def test_a_strategy_without_a_model_says_little_and_what_came(cli, told):
+    assert cli("explain", told, 1).stdout.splitlines() == [
+        "trial 1: done",
+        "  why   proposed by random",
+        "  came  value 1",
+    ]
+
+
+def test_a_failed_and_a_running_trial_are_explained(cli, told, tmp_path):
+    assert "the user told the study that it failed: the cable broke" in cli("explain", told, 3).stdout
+    with ct.Study(None, {"x": (0.0, 1.0)}, path=tmp_path / "s", strategy="random") as ours:
+        ours.ask()
+        assert "no result: it is running" in cli("explain", tmp_path / "s", 0).stdout
+
+
+def test_why_a_trial_was_stopped_is_told(cli, tmp_path):
+    with ct.Study(None, {"x": (0.0, 1.0)}, path=tmp_path / "s") as ours:
+        ours.enqueue({"x": 0.5})
+        decision = {"why": "below the best third", "rung": 1, "rank": 7}
+        ours._log.decide(lambda history: [Stopped(0, decision, 2)] if history.waiting else [])
+    for command in ("explain", "show"):
+        output = cli(command, tmp_path / "s", 0).stdout
+        assert "stopped" in output and "below the best third; rung 1, rank 7" in output
+
+
+def test_a_study_is_explained_in_a_few_lines(cli, tmp_path):
+    path = study(tmp_path / "s", RECORD, 3.0, 2.0, 1.25, 1.75, 2.5)
+    assert cli("explain", path).stdout.splitlines()[1:] == [
+        "  proposed   3 by bayesian, 2 by random",
+        "  predicted  3 results: 33% came within one standard deviation, 67% within two "
+        "(68% and 95% where the model judges itself rightly)",
+        "  error      0.83333 on average; results came 0.83333 higher on average",
+        "  explore    trial 2: 75% explore, 25% exploit",
+        "             trial 3: 75% explore, 25% exploit",
+        "             trial 4: 75% explore, 25% exploit",
+    ]
+
+
+def test_what_auto_chose_is_told_with_its_reason(cli, tmp_path):
+    with ct.Study(None, {"n": (1, 3)}, path=tmp_path / "s") as ours:
+        ours.tell(ours.ask(), 1.0)
+    assert "chosen by auto:" in cli("explain", tmp_path / "s").stdout
+
+
+def test_an_empty_study_has_nothing_to_explain(cli, empty):
+    result = cli("explain", empty)
+    assert result.exit_code == 0
+    assert "none yet" in result.stdout
+
+
+def test_a_number_beyond_the_last_trial_is_a_mistake(cli, told):
+    result = cli("explain", told, 4)
+    assert result.exit_code == 2
+    assert "there is no trial 4; the study has 4 trials" in result.stderr
+
+
+def test_json_of_a_trial_has_the_documented_shape(cli, tmp_path):
+    document = json.loads(cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.75), 2, "--json").stdout)
+    assert set(document) == {
+        "number", "state", "objective", "maximise", "decision", "best_value", "evidence", "value", "deviations",
+        "failure",
+    }  # fmt: skip
+    assert round(document["deviations"], 2) == 1.5
+    assert document["decision"]["predicted"] == {"mean": 1.0, "low": 0.5, "high": 1.5}
+    assert document["evidence"][0]["differences"] == [{"name": "kind", "here": "b", "there": "a"}]
+
+
+def test_json_of_a_study_has_the_documented_shape(cli, tmp_path):
+    document = json.loads(cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.75), "--json").stdout)
+    assert set(document) == {"objectives", "auto", "calibration", "strategies", "periods"}
+    assert document["calibration"] == {
+        "n": 1, "n_judged": 1, "within_one": 0.0, "within_two": 1.0, "mean_error": 0.75, "bias": 0.75,
+    }  # fmt: skip
+    assert document["periods"] == [{"first": 2, "last": 2, "n": 1, "explore": 0.75}]
+
+
+def test_no_control_character_of_a_record_reaches_the_terminal(cli, tmp_path):
+    evil = "\x1b[31m\x9bx"
+    record = {**RECORD, "strategy": evil, "why": evil}
+    path = study(tmp_path / "s", record, 3.0, 2.0, 1.75)
+    for words in ((path, 2), (path,), (path, 2, "--json"), (path, "--json")):
+        output = cli("explain", *words).output
+        assert all(c.isprintable() or c == "\n" for c in output)
+
+
+def test_show_points_to_it(cli, told):
+    assert f"cotune explain {told} 1" in cli("show", told, 1).stdout
