@@ -87,7 +87,7 @@ def summaries(every: Mapping[str, Sequence[Run]], half: str, trials: int) -> Ite
     for regime, names in _groups(half):
         own = {who: {key: value for key, value in cells.items() if key[0] in names} for who, cells in found.items()}
         largest = max(map(len, own.values()), default=0)
-        wide = [who for who, cells in own.items() if cells and len(cells) >= 0.9 * largest]
+        wide = [who for who, cells in own.items() if cells and len(cells) >= 0.7 * largest]
         shared = sorted(set.intersection(*(set(own[who]) for who in wide))) if wide else []
         placed = ranks(np.array([[own[who][key] for who in wide] for key in shared])) if shared else None
         for who, cells in own.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ STRATEGIES = {
 """What they are called in results: library, and its strategy."""
 
 TOLD_THE_BUDGET = frozenset({"nevergrad-ngopt", "smac"})
+LONGEST_ANSWER_S = 600.0
 _ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 }  # fmt: skip
@@ -72,7 +75,7 @@ class Conversation:
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open as long as it
         self._process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-            cwd=ROOT, env={**os.environ, **_ONE_THREAD},
+            cwd=ROOT, env={**os.environ, **_ONE_THREAD}, start_new_session=True,
         )  # fmt: skip
 
     def say(self, **message: Any) -> Mapping[str, Any]:
@@ -80,8 +83,13 @@ class Conversation:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
+        watch = threading.Timer(LONGEST_ANSWER_S, os.killpg, (self._process.pid, signal.SIGKILL))
+        watch.start()
         line = self._process.stdout.readline()
-        answer: Mapping[str, Any] = json.loads(line) if line else {"error": "the process ended"}
+        watch.cancel()
+        answer: Mapping[str, Any] = (
+            json.loads(line) if line else {"error": f"the process ended, or took more than {LONGEST_ANSWER_S} s"}
+        )
         if "error" in answer:
             self._log.seek(0)
             raise RuntimeError(f"{answer['error']}\n{self._log.read()[-2000:]}")
