@@ -369,6 +369,6 @@ def test_a_search_that_its_budget_ended_says_nothing_of_an_end() -> None:
 
 def test_the_choice_of_auto_is_not_shown_for_a_strategy_that_was_named(capsys: pytest.CaptureFixture[str]) -> None:
     study(strategy="auto").optimize(trials=2)
-    assert "auto: sobol, because evenly" in capsys.readouterr().err
+    assert "auto: sobol, because 2 trials are too few" in capsys.readouterr().err
     study(strategy="random").optimize(trials=2)
     assert "auto:" not in capsys.readouterr().err
