@@ -369,6 +369,14 @@ def test_a_search_that_its_budget_ended_says_nothing_of_an_end() -> None:
 
 def test_the_choice_of_auto_is_not_shown_for_a_strategy_that_was_named(capsys: pytest.CaptureFixture[str]) -> None:
     study(strategy="auto").optimize(trials=2)
-    assert "auto: sobol, because evenly" in capsys.readouterr().err
+    assert "auto: sobol, because 2 trials are too few" in capsys.readouterr().err
     study(strategy="random").optimize(trials=2)
     assert "auto:" not in capsys.readouterr().err
+
+
+def test_a_wrong_guess_does_not_end_a_search_because_little_is_expected_near_it() -> None:
+    space = {name: ct.Float(0.0, 1.0, prior=ct.Prior(0.1, spread=0.01)) for name in "xy"}
+    study = ct.minimize(
+        lambda c: (c.x - 0.9) ** 2 + (c.y - 0.8) ** 2, space, trials=24, stop="auto", strategy="bayesian"
+    )
+    assert len(study.trials) == 24 and study.ended is None

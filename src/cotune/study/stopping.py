@@ -120,9 +120,14 @@ def _expects_little(history: History, tolerance: float) -> str | None:
 
 
 def _has_model(history: History) -> bool:
-    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for."""
+    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for.
+
+    Where users' priors pull, it was not that alone: near a wrong guess little is expected, elsewhere maybe much.
+    """
+    if len(history.objectives) > 1 or history.space.positions.has_priors:
+        return False
     last = range(max(0, len(history) - PATIENCE), len(history))
-    return len(history.objectives) == 1 and any(read_decision(history.decision(n)).is_of_model for n in last)
+    return any(read_decision(history.decision(n)).is_of_model for n in last)
 
 
 def _last_views(history: History) -> list[DecisionRecord]:
