@@ -151,7 +151,7 @@ class _Outcomes:
         if len({_kind(failure) for failure in self._failures}) == 1 and not history.count(State.DONE):
             detail = f"\n\n{first.traceback}" if first.traceback else ""
             raise StudyStopped(
-                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason}. "
+                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason.rstrip('.')}. "
                 f"Mend it and run the same line again; it tries {ALIKE} more.{detail}"
             )
 
