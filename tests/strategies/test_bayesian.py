@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from builders import history_of
+from cotune.errors import StudyError
 from cotune.records import Failed, Finished, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space
@@ -144,7 +145,7 @@ def test_a_decision_record_holds_what_a_reader_can_check() -> None:
     history = searched(MIXED, bowl, 30)
     records = [history.decision(i) for i in range(30)]
     whys = {record["why"] for record in records}
-    assert whys == {"start", "expected improvement", "lowest predicted mean"}
+    assert whys == {"evenly spread, before there is a model", "expected improvement", "lowest predicted mean"}
     for number, record in enumerate(records[8:], start=8):
         assert record["results"] == number and record["pending"] == 0
         assert record["predicted"]["low"] <= record["predicted"]["mean"] <= record["predicted"]["high"]
@@ -212,3 +213,9 @@ def test_a_guess_is_tried_first_and_a_right_prior_helps_while_a_wrong_one_is_for
     assert set(right.config(0).values()) == {0.8, "c"}
     assert np.nanmin(right.y[:10]) < 0.02 < np.nanmin(none.y[:10])
     assert lowest(wrong) < 0.1
+
+
+@pytest.mark.parametrize("start", [-1, 1.5, True, "x"])
+def test_a_start_that_is_no_count_is_refused(start: object) -> None:
+    with pytest.raises(StudyError, match=r"start=.* takes a whole number"):
+        BayesianOptimization(start=start)

@@ -372,3 +372,18 @@ def test_the_choice_of_auto_is_not_shown_for_a_strategy_that_was_named(capsys: p
     assert "auto: sobol, because 2 trials are too few" in capsys.readouterr().err
     study(strategy="random").optimize(trials=2)
     assert "auto:" not in capsys.readouterr().err
+
+
+def test_a_wrong_guess_does_not_end_a_search_because_little_is_expected_near_it() -> None:
+    space = {name: ct.Float(0.0, 1.0, prior=ct.Prior(0.1, spread=0.01)) for name in "xy"}
+    study = ct.minimize(
+        lambda c: (c.x - 0.9) ** 2 + (c.y - 0.8) ** 2, space, trials=24, stop="auto", strategy="bayesian"
+    )
+    assert len(study.trials) == 24 and study.ended is None
+
+
+def test_a_search_that_has_tried_everything_says_so_and_goes_on_with_what_is_enqueued() -> None:
+    exhausted = ct.minimize(lambda c: c.n, {"n": (1, 3)}, trials=10, strategy="bayesian", progress=False)
+    assert len(exhausted.trials) == 3 and exhausted.ended == "there is nothing left to try"
+    exhausted.enqueue({"n": 2})
+    assert exhausted.ended is None

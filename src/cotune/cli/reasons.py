@@ -101,8 +101,9 @@ def of_choices(choices: Choices, predictions: Calibration | None) -> Iterator[tu
 
 
 def _proposed(choices: Choices) -> str:
-    named = ((name or "an unknown strategy", n) for name, n in choices.strategies.items())
-    return ", ".join(f"{n} by {printable(name)}" for name, n in named) or "none yet"
+    special = {"": "by an unknown strategy", "enqueued": "enqueued by hand", "start": "starting points of the space"}
+    named = ((special.get(name, f"by {printable(name)}"), n) for name, n in choices.strategies.items())
+    return ", ".join(f"{n} {origin}" for origin, n in named) or "none yet"
 
 
 def _calibration(predictions: Calibration | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cotune.config import Config
 from cotune.records import Draw, History, Suggestion
 from cotune.seeds import Purpose, generator
+from cotune.strategies.known import known
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Grid:
     The budget is the study's first `trials=`, so that a larger one later continues the same grid.
     """
 
-    _cache: list[_Seen] = field(default_factory=list, repr=False, compare=False)
+    _cache: list[_Seen] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """The next n combinations that no trial has; fewer at the end of the grid."""
@@ -42,7 +43,8 @@ class Grid:
             if _key(point) in seen.keys:
                 seen.cursor += not found  # never to be looked at again
                 continue
-            found.append(Suggestion(point, {"strategy": "grid", "point": index, "points": len(seen.points)}))
+            why = f"point {index + 1} of a shuffled grid of {len(seen.points)}"
+            found.append(Suggestion(point, {"strategy": "grid", "why": why, **known(history, len(found))}))
         return found
 
     def _seen(self, history: History) -> _Seen:

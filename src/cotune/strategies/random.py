@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cotune.records import Draw, History, Suggestion
+from cotune.strategies.known import known
 
 
 @dataclass(frozen=True)
@@ -15,4 +16,5 @@ class Random:
         """n independent samples, each from its trial's own generator."""
         first = len(history)
         configs = [history.space.sample(draw(first + i)) for i in range(n)]
-        return [Suggestion(config, {"strategy": "random"}) for config in configs]
+        records = ({"strategy": "random", "why": "drawn at random", **known(history, i)} for i in range(n))
+        return [Suggestion(config, record) for config, record in zip(configs, records, strict=True)]

@@ -11,19 +11,24 @@ from cotune.config import Config
 from cotune.records import Draw, History, Suggestion
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
+from cotune.strategies.known import known
 
 
 @dataclass(frozen=True)
 class Sobol:
     """Trial k gets the k-th point of one scrambled sequence; a point that a rule forbids is drawn at random instead."""
 
-    _cache: dict[tuple[int, int], SobolEngine] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[tuple[int, int], SobolEngine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """The next n points of the sequence."""
         first = len(history)
         points = self._points(history, first, n)
-        return [_suggestion(history.space, point, first + i, draw) for i, point in enumerate(points)]
+        found = [_placed(history.space, point, first + i, draw) for i, point in enumerate(points)]
+        return [
+            Suggestion(config, {"strategy": "sobol", "why": why, **known(history, i)})
+            for i, (config, why) in enumerate(found)
+        ]
 
     def _points(self, history: History, first: int, n: int) -> list[list[float]]:
         """Points first .. first + n - 1, each in [0, 1]^d."""
@@ -40,10 +45,9 @@ class Sobol:
         return engine.draw(n, dtype=torch.float64).tolist()
 
 
-def _suggestion(space: Space, point: list[float], number: int, draw: Draw) -> Suggestion:
+def _placed(space: Space, point: list[float], number: int, draw: Draw) -> tuple[Config, str]:
+    """The configuration at a point, and why it is that."""
     config: Config = space.decode(point)
     if space.allows(config):
-        return Suggestion(config, {"strategy": "sobol", "point": number})
-    return Suggestion(
-        space.sample(draw(number)), {"strategy": "sobol", "why": "a rule forbids the point; drawn at random"}
-    )
+        return config, f"point {number + 1} of evenly spread ones"
+    return space.sample(draw(number)), "a rule forbids the evenly spread point; drawn at random"

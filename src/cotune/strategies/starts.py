@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cotune.records import Draw, History, Suggestion
+from cotune.strategies.known import known
 from cotune.strategies.strategy import Strategy
 
 
@@ -17,7 +18,10 @@ class StartsFirst:
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """Starting points that no trial has had, then suggestions of the other strategy for the remaining numbers."""
         starts = history.space.starts[_n_used(history) :][:n]
-        first = [Suggestion(config, {"strategy": "start"}) for config in starts]
+        first = [
+            Suggestion(config, {"strategy": "start", "why": "a starting point", **known(history, i)})
+            for i, config in enumerate(starts)
+        ]
         rest = self.then.suggest(history, n, draw)[len(first) :] if len(first) < n else []
         return first + rest
 

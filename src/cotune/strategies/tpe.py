@@ -98,13 +98,15 @@ class TPE:
 
     gamma: float = 0.15
     candidates: int = 24
-    _cache: Untried = field(default_factory=Untried, repr=False, compare=False)
+    _cache: Untried = field(default_factory=Untried, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.gamma <= 1.0:
+        if type(self.gamma) not in (int, float) or not 0.0 < self.gamma <= 1.0:
             raise StudyError(f"TPE(gamma=...) is the share of good trials in (0, 1], got {self.gamma!r}. Use 0.15.")
-        if self.candidates < 1:
-            raise StudyError(f"TPE(candidates=...) needs at least 1 sample, got {self.candidates!r}. Use 24.")
+        if type(self.candidates) is not int or self.candidates < 1:
+            raise StudyError(
+                f"TPE(candidates=...) is a whole number of at least 1 sample, got {self.candidates!r}. Use 24."
+            )
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """n configurations; fewer when every legal one was tried."""

@@ -34,7 +34,7 @@ from cotune.schedulers import Scheduler
 from cotune.seeds import Purpose, generator, integer
 from cotune.strategies import Strategy
 from cotune.study.log import Log
-from cotune.study.stopping import Stopping, why_ended
+from cotune.study.stopping import EXHAUSTED, Stopping, why_ended
 
 ALIKE = 3
 """A search whose first trials all fail in the same way stops after this many."""
@@ -77,6 +77,13 @@ class Planner:
         events = _affordable(actions, history, self.budget, worker)
         return events if pausable else [_not_pausable(event) for event in events]
 
+    def has_nothing_left(self, history: History) -> bool:
+        """Whether it is the strategy that ends the search: the budget has room, and there is nothing to propose."""
+        has_room = self.budget.trials is None or len(history) < self.budget.trials
+        if not has_room or why_ended(history, self.stopping):
+            return False
+        return not self.strategy.suggest(history, 1, draw_of(history.seed))
+
 
 def draw_of(seed: int) -> Draw:
     """The generators that trials of a study choose with."""
@@ -106,6 +113,8 @@ class Search:
             jobs = [] if is_out_of_time else self._lease(self.executor.slots - len(running))
             running += jobs
             if not running and (is_out_of_time or not self._others_run()):
+                if not is_out_of_time and self.planner.has_nothing_left(self.log.history):
+                    self.log.renew(EXHAUSTED, len(self.log.history))
                 return
             self.executor.submit(jobs)
             self.executor.wait(_POLL_S, lambda events: self._emit(events, outcomes))
@@ -151,7 +160,7 @@ class _Outcomes:
         if len({_kind(failure) for failure in self._failures}) == 1 and not history.count(State.DONE):
             detail = f"\n\n{first.traceback}" if first.traceback else ""
             raise StudyStopped(
-                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason}. "
+                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason.rstrip('.')}. "
                 f"Mend it and run the same line again; it tries {ALIKE} more.{detail}"
             )
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from cotune.printable import printable
 from cotune.records import History, State
 from cotune.study.loop import Budget
-from cotune.study.stopping import Stopping, why_ended
+from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import shown
 
 _REDRAW_S = 0.25
@@ -91,7 +91,7 @@ class Panel:
 
     def _print_last(self, history: History) -> None:
         """The same, with what `auto` chose and why the search ended before its budget was spent."""
-        words = None if history.running else why_ended(history, self._stopping)
+        words = None if history.running else end_in_words(history, self._stopping)
         *facts, left = self._facts(history)
         self._print_facts(*facts, self._choice, f"ended: {printable(words)}" if words else left)
 

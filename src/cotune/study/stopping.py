@@ -18,6 +18,8 @@ RESULTS = 20
 """With fewer results than this a model's expectation ends nothing."""
 TIMES = 3
 """So often in a row the model must have expected too little."""
+EXHAUSTED = "exhausted"
+"""The setting that says after how many trials the strategy had nothing more to propose."""
 PATIENCE = 30
 """The patience of stop="auto" where no model says what it expects."""
 
@@ -65,6 +67,12 @@ def why_ended(history: History, stopping: Stopping) -> str | None:
     if stopping.patience is not None and _is_stale(history, stopping.patience):
         return f"{_trials(stopping.patience)} without a better one"
     return None
+
+
+def end_in_words(history: History, stopping: Stopping) -> str | None:
+    """Why a search is at an end before its budget; None if it is not."""
+    is_exhausted = history.settings.get(EXHAUSTED) == len(history)
+    return why_ended(history, stopping) or ("there is nothing left to try" if is_exhausted else None)
 
 
 def _reached(history: History, targets: Mapping[str, float]) -> str | None:
@@ -120,9 +128,14 @@ def _expects_little(history: History, tolerance: float) -> str | None:
 
 
 def _has_model(history: History) -> bool:
-    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for."""
+    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for.
+
+    Where users' priors pull, it was not that alone: near a wrong guess little is expected, elsewhere maybe much.
+    """
+    if len(history.objectives) > 1 or history.space.positions.has_priors:
+        return False
     last = range(max(0, len(history) - PATIENCE), len(history))
-    return len(history.objectives) == 1 and any(read_decision(history.decision(n)).is_of_model for n in last)
+    return any(read_decision(history.decision(n)).is_of_model for n in last)
 
 
 def _last_views(history: History) -> list[DecisionRecord]:

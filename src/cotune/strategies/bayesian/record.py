@@ -22,7 +22,12 @@ _NEAREST = 3
 
 def opening(evidence: Evidence) -> dict[str, JsonValue]:
     """The record of a trial that is proposed before there is anything to learn from."""
-    return {"strategy": NAME, "why": "start", "results": evidence.n_results, "pending": len(evidence.pending)}
+    return {
+        "strategy": NAME,
+        "why": "evenly spread, before there is a model",
+        "results": evidence.n_results,
+        "pending": len(evidence.pending),
+    }
 
 
 def of(
@@ -38,20 +43,22 @@ def of(
         "pending": len(evidence.pending),
         "explore": explore_share(mean, sd, best),
         "nearest": _nearest(belief, evidence, x),
-        "best": int(evidence.numbers[int(evidence.losses.argmin())]),
         "model": _model(belief),
     }
     if evidence.sign is not None:
-        found |= _in_metric(belief, mean, sd, best, x, evidence.sign)
+        found |= _in_metric(belief, evidence, mean, sd, best, x)
     return found if gap is None else {**found, "gap": gap}
 
 
-def _in_metric(belief: Belief, mean: float, sd: float, best: float, x: Floats, sign: float) -> dict[str, JsonValue]:
+def _in_metric(
+    belief: Belief, evidence: Evidence, mean: float, sd: float, best: float, x: Floats
+) -> dict[str, JsonValue]:
     """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
-    warped = belief.warped
+    warped, sign = belief.warped, evidence.sign or 1.0
     low, high = sorted(sign * warped.raw(mean + side * sd) for side in (-1.0, 1.0))
     improvement, slope = math.exp(LogExpectedImprovement(belief.posterior, best).value(x)[0]), warped.slope(best)
     return {
+        "best": int(evidence.numbers[int(evidence.losses.argmin())]),
         "predicted": {"mean": sign * warped.raw(mean), "low": low, "high": high},
         "expected_improvement": improvement * slope,
         "noise": math.sqrt(float(belief.posterior.noise)) * slope,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cotune.errors import StudyError
 from cotune.numerics.threads import one_thread
 from cotune.records import Draw, History, Suggestion
 from cotune.strategies.bayesian.candidates import Ground, filled
@@ -39,7 +40,14 @@ class BayesianOptimization:
     """
 
     start: int | None = None
-    _cache: list[_Kept] = field(default_factory=list, repr=False, compare=False)
+    _cache: list[_Kept] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.start is not None and (type(self.start) is not int or self.start < 0):
+            raise StudyError(
+                f"BayesianOptimization(start={self.start!r}) takes a whole number of at least 0. Leave it out for as "
+                "many as suit the space."
+            )
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """At most n suggestions; fewer when a finite space is exhausted."""

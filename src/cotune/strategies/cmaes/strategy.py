@@ -36,13 +36,15 @@ class CmaEs:
     sigma: float = 0.3
     population: int | None = None
     restarts: bool = True
-    _cache: list[Generations] = field(default_factory=list, repr=False, compare=False)
+    _cache: list[Generations] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.sigma <= 1.0:
+        if type(self.sigma) not in (int, float) or not 0.0 < self.sigma <= 1.0:
             raise StudyError(f"CmaEs needs 0 < sigma <= 1, got sigma={self.sigma!r}. Use e.g. 0.3.")
-        if self.population is not None and self.population < 4:
-            raise StudyError(f"CmaEs needs a population of 4 or more, got {self.population!r}. Leave it out.")
+        if not isinstance(self.restarts, bool):
+            raise StudyError(f"CmaEs(restarts={self.restarts!r}) takes True or False.")
+        if self.population is not None and (type(self.population) is not int or self.population < 4):
+            raise StudyError(f"CmaEs needs a whole population of 4 or more, got {self.population!r}. Leave it out.")
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """The next n draws from the population; fewer when no new configuration is found."""
@@ -124,7 +126,7 @@ def _decision(history: History, evolution: Evolution, n_before: int) -> dict[str
         "results": len(history) - n_open - len(history.paused),
         "pending": n_open + n_before,
     }
-    if not np.isnan(losses).all():
+    if history.y.shape[1] == 1 and not np.isnan(losses).all():
         decision["best"] = int(np.nanargmin(losses))
     return decision
 
