@@ -70,8 +70,9 @@ def test_a_record_may_lack_any_key(cli, tmp_path, name):
 def test_a_strategy_without_a_model_says_little_and_what_came(cli, told):
     assert cli("explain", told, 1).stdout.splitlines() == [
         "trial 1: done",
-        "  why   proposed by random",
-        "  came  value 1",
+        "  why    proposed by random: drawn at random",
+        "  known  1 result",
+        "  came   value 1",
     ]
 
 
