@@ -13,6 +13,8 @@ from cotune.records import events as e
 from cotune.records.events import Event, JsonValue
 from cotune.records.trial import TRANSITIONS, Checkpoint, Failure, State
 
+_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 
 class Row:
     """One trial while its history is folded. `values` are its configuration in the order of the space's names."""
@@ -81,7 +83,7 @@ class Row:
         self._decide({**self.decision, "stop": event.decision})
 
     def _decide(self, record: Mapping[str, JsonValue]) -> None:
-        self.record = json.dumps(record, separators=(",", ":"))
+        self.record = _compact(record)
 
     def _reported(self, event: e.Reported) -> None:
         if self.steps is None:
