@@ -42,8 +42,10 @@ class Columns:
 
     def set_y(self, number: int, values: Sequence[float]) -> None:
         """Write the objectives of a trial, turning the sign of those that are maximised."""
-        self._y = _grown(self._y, number + 1, len(self.signs))
-        self._y[number] = [sign * value for sign, value in zip(self.signs, values, strict=True)]
+        if number >= len(self._y):
+            self._y = _grown(self._y, number + 1, len(self.signs))
+        for column, (sign, value) in enumerate(zip(self.signs, values, strict=True)):
+            self._y[number, column] = sign * value
 
     def ended(self, n: int) -> NDArray[np.bool_]:
         """Whether each of the first n trials has its outcome."""
@@ -53,7 +55,9 @@ class Columns:
 
     def set_ended(self, number: int) -> None:
         """Note that a trial has its outcome."""
-        self.ended(number + 1)[number] = True
+        if number >= len(self._ended):
+            self.ended(number + 1)
+        self._ended[number] = True
 
 
 def is_dominated(loss: Floats, losses: Floats) -> bool:
