@@ -257,12 +257,12 @@ class History:
 
     def _draw_conclusions(self, row: Row, event: Event) -> None:
         """What an event of one trial means for the whole."""
-        match event:
-            case e.Finished():
-                self._columns.set_y(event.number, [event.metrics[name] for name in self.objectives])
-                self.steps = self.steps or event.step
-            case e.Started(parent=(parent, step)):
-                row.step, row.checkpoint = step, self._rows[parent].checkpoint
+        if isinstance(event, e.Finished):
+            self._columns.set_y(event.number, [event.metrics[name] for name in self.objectives])
+            self.steps = self.steps or event.step
+        elif isinstance(event, e.Started) and event.parent is not None:
+            parent, step = event.parent
+            row.step, row.checkpoint = step, self._rows[parent].checkpoint
 
     def _pay(self, row: Row) -> None:
         """Steps are paid when they are promised to a running trial, and refunded when it leaves without them."""
