@@ -1,7 +1,7 @@
 # make demo   tune the article's network on handwritten digits
 # make test   install what is needed and run every gate
 # make check  every gate, in the environment that is there
-# make bench  every benchmark, into benchmarks/results/*.csv (by hand; takes a while)
+# make bench  every benchmark but quality, into benchmarks/results/*.csv (by hand; takes a while)
 
 PYTHON ?= python3
 BIN := .venv/bin

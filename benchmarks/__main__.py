@@ -1,12 +1,12 @@
-"""Every benchmark, one after another: `make bench`."""
+"""Every benchmark but `quality`, which takes hours and is resumed by hand, one after another: `make bench`."""
 
 from __future__ import annotations
 
-from benchmarks import ask_tell, fit, imports, open_study, throughput
+from benchmarks import ask_tell, demo, fit, imports, latency, open_study, parallel, throughput
 
 
 def main() -> None:
-    for benchmark in (imports, ask_tell, open_study, fit, throughput):
+    for benchmark in (imports, ask_tell, open_study, fit, throughput, latency, parallel, demo):
         print(f"\n{benchmark.__name__}")
         benchmark.main()
 
