@@ -58,7 +58,8 @@ class Created:
 class Setting:
     """Something that a clock, the machine or `auto` decided once, to be read ever after.
 
-    Only `stopping`, what the last `optimize` was told of when to end, is written anew when it changes.
+    Two are written anew when they change: `stopping`, what the last `optimize` was told of when to end, and
+    `exhausted`, after how many trials the strategy had nothing more to propose.
     """
 
     kind: ClassVar[str] = "setting"

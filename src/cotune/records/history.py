@@ -141,6 +141,10 @@ class History:
         """Why trial `number` was proposed."""
         return self._rows[number].decision
 
+    def strategy(self, number: int) -> str:
+        """Who proposed trial `number`, as its decision record says; without reading the whole of it."""
+        return self._rows[number].strategy
+
     def metrics(self, number: int) -> Mapping[str, float]:
         """The values of trial `number` at its last step; empty before its outcome."""
         return self._rows[number].metrics
@@ -236,8 +240,6 @@ class History:
         self.seconds += row.seconds - seconds
         if row.state is not before:
             self._sort(number, row)
-            if row.state is not None and row.state.is_final:
-                self._columns.set_ended(number)
         self._draw_conclusions(row, event)
         self._pay(row)
 
@@ -254,6 +256,7 @@ class History:
             self.paused.add(number)
         else:
             self.outcomes.append(number)
+            self._columns.set_ended(number)
 
     def _draw_conclusions(self, row: Row, event: Event) -> None:
         """What an event of one trial means for the whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ class Row:
 
     __slots__ = (
         "attempts", "checkpoint", "curve", "epoch", "failure", "metrics", "paid", "parent", "pausable", "record",
-        "seconds", "state", "step", "steps", "task", "until", "values", "worker",
+        "seconds", "state", "step", "steps", "strategy", "task", "until", "values", "worker",
     )  # fmt: skip
 
     def __init__(self, values: tuple[Any, ...], task: int) -> None:
@@ -30,7 +31,7 @@ class Row:
         self.worker, self.epoch, self.attempts = "", 0, 0
         self.until: int | None = None
         self.step, self.paid, self.seconds, self.pausable = 0, 0, 0.0, True
-        self.record = "{}"
+        self.record, self.strategy = "{}", ""
         self.parent: tuple[int, int] | None = None
         self.checkpoint: Checkpoint | None = None
         self.failure: Failure | None = None
@@ -83,7 +84,7 @@ class Row:
         self._decide({**self.decision, "stop": event.decision})
 
     def _decide(self, record: Mapping[str, JsonValue]) -> None:
-        self.record = _compact(record)
+        self.record, self.strategy = _compact(record), sys.intern(str(record.get("strategy", "")))
 
     def _reported(self, event: e.Reported) -> None:
         if self.steps is None:

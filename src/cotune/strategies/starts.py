@@ -31,5 +31,5 @@ def _n_used(history: History) -> int:
     for number in range(len(history)):
         if used == wanted:
             break
-        used += history.decision(number).get("strategy") == "start"
+        used += history.strategy(number) == "start"
     return used

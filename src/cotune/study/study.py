@@ -184,7 +184,7 @@ class Study:
         complete = self._space.complete(config)
         history = self._log.refresh()
         for number in range(len(history)):
-            if history.decision(number).get("strategy") == "enqueued" and history.config(number) == complete:
+            if history.strategy(number) == "enqueued" and history.config(number) == complete:
                 return number
         (event,) = self._log.decide(lambda history: [Enqueued(len(history), dict(complete))])
         assert event.number is not None
