@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 
@@ -33,10 +34,20 @@ class Log:
         with self._lock:
             events = self.storage.read(self.history.position)
             self.history.extend(events)
-            while len(events) == CHUNK:
-                events = self.storage.read(self.history.position)
-                self.history.extend(events)
+            if len(events) == CHUNK:
+                self._read_on()
             return self.history
+
+    def _read_on(self) -> None:
+        """Fold a long log to its end. Meanwhile cycles are not looked for: there are none among so many new objects."""
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            while events := self.storage.read(self.history.position):
+                self.history.extend(events)
+        finally:
+            if was_on:
+                gc.enable()
 
     def create(self, created: Created) -> None:
         """Begin the log, unless it has begun."""
