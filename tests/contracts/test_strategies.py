@@ -135,6 +135,14 @@ def test_every_suggestion_says_where_it_comes_from_in_strict_json(make: Callable
         assert json.loads(json.dumps(suggestion.decision, allow_nan=False)) == suggestion.decision
 
 
+def test_a_failed_trial_is_not_counted_among_the_results(make: Callable[[], Strategy]) -> None:
+    def result(number: int) -> Event:
+        return Failed(number, 1, "diverged", "value = nan") if number % 2 else _good(number)
+
+    suggestions = make().suggest(grown(make, SPACES["conditional"](), 5, result), 2, draw_with(0))
+    assert [(s.decision["results"], s.decision["pending"]) for s in suggestions] == [(3, 0), (3, 1)]
+
+
 def test_suggesting_touches_no_global_generator(make: Callable[[], Strategy], space: Space) -> None:
     import random
 
