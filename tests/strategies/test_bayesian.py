@@ -150,6 +150,7 @@ def test_a_decision_record_holds_what_a_reader_can_check() -> None:
         assert record["results"] == number and record["pending"] == 0
         assert record["predicted"]["low"] <= record["predicted"]["mean"] <= record["predicted"]["high"]
         assert record["expected_improvement"] >= 0 and record["noise"] > 0 and 0 <= record["explore"] <= 1
+        assert (record["explore"] == 0) is (record["why"] == "lowest predicted mean")
         assert history.y[record["best"], 0] == np.nanmin(history.y[:number, 0])
         assert all(other < number and distance >= 0 for other, distance in record["nearest"])
 

@@ -50,10 +50,14 @@ def _expected(found: Explanation) -> str:
     gain, noise, explore = found.decision.expected_improvement, found.decision.noise, found.decision.explore
     facts = [
         f"{shown(gain)} better than the best" if gain is not None else "",
-        f"{explore:.0%} of it explore, {1 - explore:.0%} exploit" if explore is not None else "",
+        _balance(explore) if explore is not None else "",
         f"noise {shown(noise)}" if noise is not None else "",
     ]
     return "; ".join(fact for fact in facts if fact)
+
+
+def _balance(explore: float) -> str:
+    return f"{explore:.0%} of it explore, {1 - explore:.0%} exploit" if explore > 0 else "exploit"
 
 
 def _evidence(evidence: Evidence, objective: str) -> str:

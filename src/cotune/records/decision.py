@@ -43,8 +43,8 @@ class DecisionRecord:
     strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
     predicted: the first objective without noise, in its own units and sign. expected_improvement: in the same units,
     >= 0. noise: standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected
-    improvement that comes from uncertainty. nearest: (trial number, distance) of evaluated trials. best: the best trial
-    known then. stop: why the scheduler gave the trial up.
+    improvement that comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number,
+    distance) of evaluated trials. best: the best trial known then. stop: why the scheduler gave the trial up.
     """
 
     strategy: str = ""

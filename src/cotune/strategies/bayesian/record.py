@@ -41,7 +41,7 @@ def of(
         "why": "expected improvement" if gap is None else "lowest predicted mean",
         "results": evidence.n_results,
         "pending": len(evidence.pending),
-        "explore": explore_share(mean, sd, best),
+        "explore": explore_share(mean, sd, best) if gap is None else 0.0,
         "nearest": _nearest(belief, evidence, x),
         "model": _model(belief),
     }

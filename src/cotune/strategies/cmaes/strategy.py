@@ -122,7 +122,7 @@ def _decision(history: History, evolution: Evolution, n_before: int) -> dict[str
     losses = history.y[:, 0]
     decision: dict[str, JsonValue] = {
         "strategy": NAME,
-        "why": f"drawn from generation {evolution.generation} of run {evolution.run}",
+        "why": f"drawn from generation {evolution.generation + 1} of run {evolution.run + 1}",
         **known(history, n_before),
     }
     if history.y.shape[1] == 1 and not np.isnan(losses).all():
