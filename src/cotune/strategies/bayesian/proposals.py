@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -37,6 +37,7 @@ class Situation:
     memory: Memory
     generator: Generator
     untried: Untried
+    _beliefs: dict[str, Belief] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def number(self) -> int:
@@ -54,9 +55,12 @@ class Situation:
         return Found(some[0], filled(space.encode(some[0])[0])) if some else None
 
     def believe(self, model: Model) -> Belief:
-        """What a model makes of the evidence."""
-        fitted = self.memory.fitted.get(model.name)
-        return believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+        """What a model makes of the evidence; found once, for an exploitation in vain may come before its turn."""
+        if model.name not in self._beliefs:
+            fitted = self.memory.fitted.get(model.name)
+            belief = believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+            self._beliefs[model.name] = belief
+        return self._beliefs[model.name]
 
 
 def opening(now: Situation, spread: Floats) -> Suggestion | None:
