@@ -55,6 +55,16 @@ def test_a_trial_is_explained_in_words(cli, tmp_path):
     ]
 
 
+def test_a_trial_that_was_not_proposed_to_explore_is_said_to_exploit(cli, tmp_path):
+    path = study(tmp_path / "s", {**RECORD, "why": "lowest predicted mean", "explore": 0.0}, 3.0, 2.0, 1.8)
+    assert "  expected   0.1 better than the best; exploit; noise 0.01\n" in cli("explain", path, 2).stdout
+
+
+def test_what_could_be_expected_without_priors_is_told(cli, tmp_path):
+    path = study(tmp_path / "s", {**RECORD, "largest_improvement": 0.5}, 3.0, 2.0, 1.8)
+    assert "; 0.5 where no prior pulls; noise 0.01\n" in cli("explain", path, 2).stdout
+
+
 def test_above_is_better_where_more_is_better(cli, tmp_path):
     path = study(tmp_path / "s", RECORD, 3.0, 2.0, 1.8, maximize="value")
     assert "above the prediction (better)" in cli("explain", path, 2).stdout

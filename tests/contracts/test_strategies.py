@@ -135,6 +135,26 @@ def test_every_suggestion_says_where_it_comes_from_in_strict_json(make: Callable
         assert json.loads(json.dumps(suggestion.decision, allow_nan=False)) == suggestion.decision
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_finite_space_is_proposed_whole_without_repeats_and_then_ends(
+    make: Callable[[], Strategy], width: int
+) -> None:
+    history, strategy = history_of(SPACES["choices"](), []), make()
+    while suggestions := strategy.suggest(history, width, draw_with(0)):
+        for suggestion in suggestions:
+            number, config, decision = len(history), dict(suggestion.config), dict(suggestion.decision)
+            history.extend([Started(number, config, "w", None, decision, 0), _good(number)])
+    assert len(history) == 9 == len({json.dumps(dict(history.config(number))) for number in range(9)})
+
+
+def test_a_failed_trial_is_not_counted_among_the_results(make: Callable[[], Strategy]) -> None:
+    def result(number: int) -> Event:
+        return Failed(number, 1, "diverged", "value = nan") if number % 2 else _good(number)
+
+    suggestions = make().suggest(grown(make, SPACES["conditional"](), 5, result), 2, draw_with(0))
+    assert [(s.decision["results"], s.decision["pending"]) for s in suggestions] == [(3, 0), (3, 1)]
+
+
 def test_suggesting_touches_no_global_generator(make: Callable[[], Strategy], space: Space) -> None:
     import random
 

@@ -13,16 +13,17 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = [
-    "strategy", "why", "results", "pending", "predicted", "expected_improvement", "noise", "explore", "nearest", "best",
-    "model", "stop",
+    "strategy", "why", "results", "pending", "predicted", "expected_improvement", "largest_improvement", "noise",
+    "explore", "nearest", "best", "model", "stop",
 ]  # fmt: skip
 
 
 def full() -> dict:
     return {
         "strategy": "bayesian", "why": "expected improvement", "results": 20, "pending": 1,
-        "predicted": {"mean": 0.9, "low": 0.8, "high": 0.95}, "expected_improvement": 0.01, "noise": 0.002,
-        "explore": 0.25, "nearest": [[3, 0.5], [7, 1]], "best": 3, "model": {"lengthscales": [1.0]},
+        "predicted": {"mean": 0.9, "low": 0.8, "high": 0.95}, "expected_improvement": 0.01,
+        "largest_improvement": 0.02, "noise": 0.002, "explore": 0.25, "nearest": [[3, 0.5], [7, 1]], "best": 3,
+        "model": {"lengthscales": [1.0]},
     }  # fmt: skip
 
 
@@ -35,12 +36,18 @@ def test_a_full_record_is_read_as_it_was_written() -> None:
         1,
         Prediction(0.9, 0.8, 0.95),
         0.01,
+        0.02,
         0.002,
         0.25,
         ((3, 0.5), (7, 1.0)),
         3,
     )
-    assert record.is_of_model
+
+
+def test_the_promise_is_the_largest_improvement_that_a_model_was_asked_for() -> None:
+    assert read_decision(full()).promise == 0.02
+    assert read_decision({**full(), "largest_improvement": None}).promise == 0.01
+    assert read_decision({**full(), "why": "lowest predicted mean"}).promise is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,7 @@ from builders import history_of
 from cotune.errors import StudyError
 from cotune.records import Failed, Finished, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
-from cotune.space import Categorical, Float, Int, Space
+from cotune.space import Categorical, Float, Int, Prior, Space
 from cotune.strategies import Random
 from cotune.strategies.bayesian import BayesianOptimization
 
@@ -150,6 +150,7 @@ def test_a_decision_record_holds_what_a_reader_can_check() -> None:
         assert record["results"] == number and record["pending"] == 0
         assert record["predicted"]["low"] <= record["predicted"]["mean"] <= record["predicted"]["high"]
         assert record["expected_improvement"] >= 0 and record["noise"] > 0 and 0 <= record["explore"] <= 1
+        assert (record["explore"] == 0) is (record["why"] == "lowest predicted mean")
         assert history.y[record["best"], 0] == np.nanmin(history.y[:number, 0])
         assert all(other < number and distance >= 0 for other, distance in record["nearest"])
 
@@ -213,6 +214,17 @@ def test_a_guess_is_tried_first_and_a_right_prior_helps_while_a_wrong_one_is_for
     assert set(right.config(0).values()) == {0.8, "c"}
     assert np.nanmin(right.y[:10]) < 0.02 < np.nanmin(none.y[:10])
     assert lowest(wrong) < 0.1
+
+
+def test_with_priors_it_also_says_what_it_expects_where_they_do_not_pull() -> None:
+    prior = Prior(0.1, spread=0.02)
+    space = Space(x=Float(0.0, 1.0, prior=prior), kind=Categorical(["a", "b"]), y=Float(0.0, 1.0, when={"kind": "b"}))
+    history = searched(space, lambda c: (c["x"] - 0.8) ** 2 + c.get("y", 0.5), 20)
+    records = [record for i in range(20) if (record := history.decision(i))["why"] == "expected improvement"]
+    assert records and all(record["largest_improvement"] >= record["expected_improvement"] for record in records)
+    assert records[0]["largest_improvement"] > 10 * records[0]["expected_improvement"]
+    without = searched(MIXED, bowl, 12)
+    assert not any("largest_improvement" in without.decision(i) for i in range(12))
 
 
 @pytest.mark.parametrize("start", [-1, 1.5, True, "x"])

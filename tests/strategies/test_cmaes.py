@@ -183,7 +183,11 @@ def test_the_decision_record_says_what_it_was_drawn_from() -> None:
     decision = CmaEs().suggest(history, 1, draw)[0].decision
     assert decision["results"] == 30 and decision["pending"] == 0 and decision["best"] == history.best()
     assert decision["model"]["generation"] > 0 and set(decision["model"]["places"]) >= {"n"}
-    assert decision["why"] == f"drawn from generation {decision['model']['generation']} of run 0"
+
+
+def test_generations_and_runs_are_counted_from_one_in_words() -> None:
+    decision = CmaEs().suggest(history_of(MIXED, []), 1, draw)[0].decision
+    assert decision["why"] == "drawn from generation 1 of run 1"
 
 
 @pytest.mark.parametrize("wrong", [{"sigma": 0.0}, {"sigma": 2.0}, {"population": 2}, {"population": -1}])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from builders import done, history_of, started
-from cotune.records import Enqueued, History, Setting
+from cotune.records import Enqueued, Failed, History, Setting
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Space
 from cotune.strategies import Grid, Random, StartsFirst
@@ -72,6 +72,26 @@ def test_two_seeds_scramble_differently() -> None:
     space = Space(x=Float(0.0, 1.0))
     points = [Sobol().suggest(history_of(space, [], seed=seed), 4, draw) for seed in (0, 1)]
     assert points[0][0].config != points[1][0].config
+
+
+@pytest.mark.parametrize("make", [Random, Sobol])
+def test_what_an_enqueued_or_failed_trial_has_had_is_not_drawn_again(make: type) -> None:
+    space = Space(n=Int(1, 50))
+    events = [Enqueued(0, {"n": 7}), started(1, {"n": 8}), Failed(1, 1, "error", "broken")]
+    left = [suggestion.config["n"] for suggestion in make().suggest(history_of(space, events), 60, draw)]
+    assert sorted(left) == [n for n in range(1, 51) if n not in (7, 8)]
+
+
+@pytest.mark.parametrize("make", [Random, Sobol])
+def test_a_rule_that_leaves_three_configurations_leaves_three_suggestions(make: type) -> None:
+    space = Space(n=Int(1, 40), require=lambda c: c.n in (7, 25, 34))
+    assert sorted(s.config["n"] for s in make().suggest(history_of(space, []), 9, draw)) == [7, 25, 34]
+
+
+def test_sobol_says_why_a_point_is_not_on_its_sequence() -> None:
+    records = [s.decision for s in Sobol().suggest(history_of(Space(n=Int(1, 9)), []), 9, draw)]
+    assert records[0]["why"] == "point 1 of evenly spread ones"
+    assert records[8]["why"] == "the evenly spread point was tried before; drawn at random"
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

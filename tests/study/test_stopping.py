@@ -53,8 +53,9 @@ class Modelled:
 
 
 def modelled(
-    *gains: float, noise: float | None = 0.01, results: list[int] | None = None, n_before: int = 20
-) -> History:
+    *gains: float, noise: float | None = 0.01, results: list[int] | None = None, n_before: int = 20,
+    largest: float | None = None,
+) -> History:  # fmt: skip
     """Results without a model, then trials that a model proposed for these gains."""
     events = [
         event for k in range(n_before) for event in (started(k, {"x": 0.0, "n": 1}), done(k, float(n_before - k)))
@@ -63,6 +64,7 @@ def modelled(
         record = {"strategy": "modelled", "why": "expected improvement", "expected_improvement": gain}
         record |= {} if noise is None else {"noise": noise}
         record |= {} if results is None else {"results": results[i]}
+        record |= {} if largest is None else {"largest_improvement": largest}
         number = n_before + i
         events += [Started(number, {"x": 0.0, "n": 1}, "w", None, record, 0), done(number, 0.0)]
     return history_of(plane(), events)
@@ -168,6 +170,13 @@ def test_of_a_batch_only_the_most_promising_counts() -> None:
     assert why_ended(modelled(0.0, 0.0, 0.0, 0.0, results=batch), AUTO) is None
     assert why_ended(modelled(*[0.0] * 6, results=[20, 20, 22, 22, 24, 24]), AUTO) is not None
     assert why_ended(modelled(*[0.0] * 5, 0.5, results=[20, 20, 22, 22, 24, 24]), AUTO) is None
+
+
+def test_where_priors_pull_the_largest_improvement_counts() -> None:
+    assert why_ended(modelled(0.0, 0.0, 0.0, largest=0.5), AUTO) is None
+    assert why_ended(modelled(0.0, 0.0, 0.0, largest=0.005), AUTO) == (
+        "3 times in a row the expected improvement was at most the noise (0.005 of 0.01)"
+    )
 
 
 def test_without_a_model_auto_is_a_patience_of_thirty_and_says_so() -> None:
@@ -374,12 +383,16 @@ def test_the_choice_of_auto_is_not_shown_for_a_strategy_that_was_named(capsys: p
     assert "auto:" not in capsys.readouterr().err
 
 
-def test_a_wrong_guess_does_not_end_a_search_because_little_is_expected_near_it() -> None:
-    space = {name: ct.Float(0.0, 1.0, prior=ct.Prior(0.1, spread=0.01)) for name in "xy"}
+@pytest.mark.parametrize("guess", [0.1, 0.85], ids=["wrong", "right"])
+def test_with_a_guess_a_search_ends_when_little_is_expected_anywhere(guess: float) -> None:
+    """Near a wrong guess nothing is expected from the beginning, and that alone ends nothing."""
+    space = {name: ct.Float(0.0, 1.0, prior=ct.Prior(guess, spread=0.02)) for name in "xy"}
     study = ct.minimize(
-        lambda c: (c.x - 0.9) ** 2 + (c.y - 0.8) ** 2, space, trials=24, stop="auto", strategy="bayesian"
-    )
-    assert len(study.trials) == 24 and study.ended is None
+        lambda c: (c.x - 0.9) ** 2 + (c.y - 0.8) ** 2, space,
+        trials=60, stop="auto", tolerance=1e-4, strategy="bayesian", progress=False,
+    )  # fmt: skip
+    assert study.ended is not None and "expected improvement was at most the tolerance" in study.ended
+    assert study.best.value < 1e-4
 
 
 def test_a_search_that_has_tried_everything_says_so_and_goes_on_with_what_is_enqueued() -> None:

@@ -47,13 +47,19 @@ def _prediction(found: Explanation) -> str:
 
 def _expected(found: Explanation) -> str:
     """The expected improvement, where it comes from, and the noise to compare it with."""
-    gain, noise, explore = found.decision.expected_improvement, found.decision.noise, found.decision.explore
+    record = found.decision
+    gain, largest, noise = record.expected_improvement, record.largest_improvement, record.noise
     facts = [
         f"{shown(gain)} better than the best" if gain is not None else "",
-        f"{explore:.0%} of it explore, {1 - explore:.0%} exploit" if explore is not None else "",
+        _balance(record.explore) if record.explore is not None else "",
+        f"{shown(largest)} where no prior pulls" if largest is not None else "",
         f"noise {shown(noise)}" if noise is not None else "",
     ]
     return "; ".join(fact for fact in facts if fact)
+
+
+def _balance(explore: float) -> str:
+    return f"{explore:.0%} of it explore, {1 - explore:.0%} exploit" if explore > 0 else "exploit"
 
 
 def _evidence(evidence: Evidence, objective: str) -> str:

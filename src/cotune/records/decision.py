@@ -42,9 +42,10 @@ class DecisionRecord:
 
     strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
     predicted: the first objective without noise, in its own units and sign. expected_improvement: in the same units,
-    >= 0. noise: standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected
-    improvement that comes from uncertainty. nearest: (trial number, distance) of evaluated trials. best: the best trial
-    known then. stop: why the scheduler gave the trial up.
+    >= 0. largest_improvement: the same of the config that promises most, where users' priors pulled to another. noise:
+    standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement that
+    comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number, distance) of evaluated
+    trials. best: the best trial known then. stop: why the scheduler gave the trial up.
     """
 
     strategy: str = ""
@@ -53,6 +54,7 @@ class DecisionRecord:
     pending: int | None = None
     predicted: Prediction | None = None
     expected_improvement: float | None = None
+    largest_improvement: float | None = None
     noise: float | None = None
     explore: float | None = None
     nearest: tuple[tuple[int, float], ...] = ()
@@ -64,9 +66,11 @@ class DecisionRecord:
         return self.predicted.deviations(result, self.noise or 0.0) if self.predicted else None
 
     @property
-    def is_of_model(self) -> bool:
-        """Whether a model proposed the trial for the improvement that it expects."""
-        return self.why == EXPECTED_IMPROVEMENT and self.expected_improvement is not None
+    def promise(self) -> float | None:
+        """The largest improvement that the model expected of any config; None if it was not asked for that."""
+        if self.why != EXPECTED_IMPROVEMENT:
+            return None
+        return self.expected_improvement if self.largest_improvement is None else self.largest_improvement
 
 
 def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
@@ -83,6 +87,7 @@ def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
         pending=_count(record.get("pending")),
         predicted=_prediction(record.get("predicted")),
         expected_improvement=_at_least_0(record.get("expected_improvement")),
+        largest_improvement=_at_least_0(record.get("largest_improvement")),
         noise=_at_least_0(record.get("noise")),
         explore=_share(record.get("explore")),
         nearest=_nearest(record.get("nearest")),

@@ -19,6 +19,7 @@ from cotune.numerics.parzen import Parzen, fitted
 from cotune.records import Draw, History, JsonValue, Suggestion
 from cotune.space import Space
 from cotune.space.positions import Positions
+from cotune.strategies.known import known
 from cotune.strategies.untried import Untried, is_untried
 
 Floats = NDArray[np.float64]
@@ -37,8 +38,7 @@ class _Evidence:
     """What is known when a trial is chosen.
 
     rows (n, d): positions of all trials, NaN where inactive. has_result (n,). good, good_weights (g,): the numbers of
-    the good ones. results, pending: how many have a result, and how many wait or run. best: the incumbent of one
-    objective.
+    the good ones. best: the incumbent of one objective.
     """
 
     space: Space
@@ -46,14 +46,12 @@ class _Evidence:
     has_result: Booleans
     good: Indices
     good_weights: Floats
-    results: int
-    pending: int
     best: int | None
 
     def and_pending(self, row: Floats) -> _Evidence:
         """The same with one more trial, that has no result yet."""
         rows, has_result = np.vstack([self.rows, row]), np.append(self.has_result, False)
-        return replace(self, rows=rows, has_result=has_result, pending=self.pending + 1)
+        return replace(self, rows=rows, has_result=has_result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,8 @@ class TPE:
             choice = self._choice(evidence, model, draw(number))
             if choice is None:
                 break
-            found.append(Suggestion(choice.config, _decision(evidence, model, choice)))
+            decision = {**known(history, len(found)), **_decision(evidence, model, choice)}
+            found.append(Suggestion(choice.config, decision))
             if len(found) < n:
                 evidence = evidence.and_pending(choice.row)
         return found
@@ -156,8 +155,7 @@ def _evidence(history: History, gamma: float) -> _Evidence:
     n_good = 0 if len(done) < enough else min(math.ceil(gamma * len(done)), _MOST_GOOD)
     good, weights = (_lowest if has_one else _front)(losses[done], n_good)
     return _Evidence(
-        history.space, history.x, has_result, done[good], weights, len(done),
-        pending=len(history.running) + len(history.waiting),
+        history.space, history.x, has_result, done[good], weights,
         best=int(done[np.argmin(losses[done, 0])]) if has_one and len(done) else None,
     )  # fmt: skip
 
@@ -222,10 +220,9 @@ def _thinned(n: int) -> tuple[Indices, Floats]:
 
 
 def _decision(evidence: _Evidence, model: _Model, choice: _Choice) -> dict[str, JsonValue]:
-    known: dict[str, JsonValue] = {} if evidence.best is None else {"best": evidence.best}
+    best: dict[str, JsonValue] = {} if evidence.best is None else {"best": evidence.best}
     return {
-        "strategy": "tpe", "why": choice.why, "results": evidence.results, "pending": evidence.pending, **known,
-        "nearest": _nearest(evidence, model, choice.row),
+        "strategy": "tpe", "why": choice.why, **best, "nearest": _nearest(evidence, model, choice.row),
         "model": {"good": len(evidence.good), "log_ratio": float(choice.log_ratio)},
     }  # fmt: skip
 

@@ -117,7 +117,7 @@ def _expects_little(history: History, tolerance: float) -> str | None:
     if history.count(State.DONE) < RESULTS or len(views) < TIMES:
         return None
     limits = [max(view.noise or 0.0, tolerance) for view in views]
-    expected = [view.expected_improvement or 0.0 for view in views]
+    expected = [view.promise or 0.0 for view in views]
     if any(gain > limit for gain, limit in zip(expected, limits, strict=True)):
         return None
     what = "noise" if (views[0].noise or 0.0) >= tolerance else "tolerance"
@@ -128,14 +128,11 @@ def _expects_little(history: History, tolerance: float) -> str | None:
 
 
 def _has_model(history: History) -> bool:
-    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for.
-
-    Where users' priors pull, it was not that alone: near a wrong guess little is expected, elsewhere maybe much.
-    """
-    if len(history.objectives) > 1 or history.space.positions.has_priors:
+    """Whether expected improvement, in units of the one objective, was what the last trials were proposed for."""
+    if len(history.objectives) > 1:
         return False
     last = range(max(0, len(history) - PATIENCE), len(history))
-    return any(read_decision(history.decision(n)).is_of_model for n in last)
+    return any(read_decision(history.decision(n)).promise is not None for n in last)
 
 
 def _last_views(history: History) -> list[DecisionRecord]:
@@ -147,12 +144,12 @@ def _last_views(history: History) -> list[DecisionRecord]:
     views: dict[int, DecisionRecord] = {}
     for number in reversed(range(len(history))):
         record = read_decision(history.decision(number))
-        if not record.is_of_model:
+        if record.promise is None:
             continue
         known = -1 - number if record.results is None else record.results
         if known not in views and len(views) == TIMES:
             break
-        views[known] = max(views.get(known, record), record, key=lambda view: view.expected_improvement or 0.0)
+        views[known] = max(views.get(known, record), record, key=lambda view: view.promise or 0.0)
     return list(views.values())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -37,6 +37,7 @@ class Situation:
     memory: Memory
     generator: Generator
     untried: Untried
+    _beliefs: dict[str, Belief] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def number(self) -> int:
@@ -54,9 +55,12 @@ class Situation:
         return Found(some[0], filled(space.encode(some[0])[0])) if some else None
 
     def believe(self, model: Model) -> Belief:
-        """What a model makes of the evidence."""
-        fitted = self.memory.fitted.get(model.name)
-        return believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+        """What a model makes of the evidence; found once, for an exploitation in vain may come before its turn."""
+        if model.name not in self._beliefs:
+            fitted = self.memory.fitted.get(model.name)
+            belief = believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+            self._beliefs[model.name] = belief
+        return self._beliefs[model.name]
 
 
 def opening(now: Situation, spread: Floats) -> Suggestion | None:
@@ -72,11 +76,23 @@ def opening(now: Situation, spread: Floats) -> Suggestion | None:
 def improvement(now: Situation) -> Suggestion | None:
     """The largest expected improvement under the model whose turn it is; None if there is nothing left to try."""
     belief = now.believe(MODELS[now.memory.turn % len(MODELS)])
-    aim = _Aim(now, LogExpectedImprovement(belief.posterior, incumbent(belief)))
     near = _best(now.evidence, belief)
-    order = ranked(now.ground, pool(now.ground, near, now.generator), near[:1], aim.value, aim.climb, now.generator)
+    order = _by_improvement(now, belief, pool(now.ground, near, now.generator), near, _trust(now))
     found = now.first_new(order) or now.left_over()
-    return None if found is None else _suggested(now, belief, found)
+    if found is None:
+        return None
+    suggestion = _suggested(now, belief, found)
+    if not _trust(now) or now.evidence.sign is None:
+        return suggestion
+    best = now.first_new(_by_improvement(now, belief, order, near, 0.0)) or found
+    largest = record.expected_improvement(belief, now.ground.features.of(best.unit[None]), incumbent(belief))
+    return replace(suggestion, decision={**suggestion.decision, "largest_improvement": largest})
+
+
+def _by_improvement(now: Situation, belief: Belief, candidates: Floats, near: Floats, trust: float) -> Floats:
+    """Candidates (m, d) and what climbing from them found, from the most promising down; trust: in users' priors."""
+    aim = _Aim(now.ground, LogExpectedImprovement(belief.posterior, incumbent(belief)), trust)
+    return ranked(now.ground, candidates, near[:1], aim.value, aim.climb, now.generator)
 
 
 def exploitation(now: Situation) -> Suggestion | None:
@@ -114,26 +130,30 @@ def incumbent(belief: Belief) -> float:
     return float(min(seen.min(), fitted[n:].min(initial=np.inf)))
 
 
-class _Aim:
-    """An acquisition function with a user's priors, the weaker the more results there are."""
+def _trust(now: Situation) -> float:
+    """The weight of users' priors: the more results there are, the less."""
+    return _PRIOR_TRUST / max(now.evidence.n_results, 1) if now.ground.space.positions.has_priors else 0.0
 
-    def __init__(self, now: Situation, acquisition: LogExpectedImprovement) -> None:
-        self._features, self._acquisition = now.ground.features, acquisition
-        self._positions = now.ground.space.positions
-        trust = _PRIOR_TRUST / max(now.evidence.n_results, 1)
-        self._trust = trust if self._positions.has_priors else 0.0
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """An acquisition function, and users' priors with the weight `trust`."""
+
+    ground: Ground
+    acquisition: LogExpectedImprovement
+    trust: float
 
     def value(self, units: Floats) -> Floats:
         """(m,) at snapped positions (m, d)."""
-        value = self._acquisition.value(self._features.of(units))
-        return value + self._trust * self._positions.log_prior(units) if self._trust else value
+        value = self.acquisition.value(self.ground.features.of(units))
+        return value + self.trust * self.ground.space.positions.log_prior(units) if self.trust else value
 
     def climb(self, units: Floats, x: Floats) -> tuple[Floats, Floats]:
         """(m,) minus the value at columns x (m, c) of positions `units` moved, and its gradient."""
-        value, gradient = self._acquisition.negative(x)
-        if self._trust:
-            log_prior, slope = self._features.slopes(units, x, self._positions.log_prior)
-            value, gradient = value - self._trust * log_prior, gradient - self._trust * slope
+        value, gradient = self.acquisition.negative(x)
+        if self.trust:
+            log_prior, slope = self.ground.features.slopes(units, x, self.ground.space.positions.log_prior)
+            value, gradient = value - self.trust * log_prior, gradient - self.trust * slope
         return value, gradient
 
 

@@ -41,7 +41,7 @@ def of(
         "why": "expected improvement" if gap is None else "lowest predicted mean",
         "results": evidence.n_results,
         "pending": len(evidence.pending),
-        "explore": explore_share(mean, sd, best),
+        "explore": explore_share(mean, sd, best) if gap is None else 0.0,
         "nearest": _nearest(belief, evidence, x),
         "model": _model(belief),
     }
@@ -56,13 +56,17 @@ def _in_metric(
     """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
     warped, sign = belief.warped, evidence.sign or 1.0
     low, high = sorted(sign * warped.raw(mean + side * sd) for side in (-1.0, 1.0))
-    improvement, slope = math.exp(LogExpectedImprovement(belief.posterior, best).value(x)[0]), warped.slope(best)
     return {
         "best": int(evidence.numbers[int(evidence.losses.argmin())]),
         "predicted": {"mean": sign * warped.raw(mean), "low": low, "high": high},
-        "expected_improvement": improvement * slope,
-        "noise": math.sqrt(float(belief.posterior.noise)) * slope,
+        "expected_improvement": expected_improvement(belief, x, best),
+        "noise": math.sqrt(float(belief.posterior.noise)) * warped.slope(best),
     }
+
+
+def expected_improvement(belief: Belief, x: Floats, best: float) -> float:
+    """What columns x (1, c) promise, in the metric's own units by the warp's slope at the best result."""
+    return math.exp(LogExpectedImprovement(belief.posterior, best).value(x)[0]) * belief.warped.slope(best)
 
 
 def _model(belief: Belief) -> dict[str, JsonValue]:

@@ -14,7 +14,7 @@ from cotune.strategies.bayesian.candidates import Ground, filled
 from cotune.strategies.bayesian.evidence import gathered
 from cotune.strategies.bayesian.memory import Memory, remembered
 from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
-from cotune.strategies.sobol import Sobol
+from cotune.strategies.sobol import Spread
 from cotune.strategies.untried import Untried
 
 Floats = NDArray[np.float64]
@@ -78,6 +78,6 @@ class BayesianOptimization:
     def _next(self, now: Situation, history: History) -> Suggestion | None:
         n_start = self.start if self.start is not None else min(5 + history.space.dimension // 2, 10)
         if now.number < n_start or now.evidence.n_results == 0:
-            spread = Sobol().suggest(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
-            return opening(now, filled(history.space.encode(spread.config)[0]))
+            spread, _ = Spread().of(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
+            return opening(now, filled(history.space.encode(spread)[0]))
         return exploitation(now) or improvement(now)

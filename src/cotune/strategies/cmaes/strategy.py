@@ -14,6 +14,7 @@ from cotune.numerics.cma import Floats
 from cotune.records import Draw, History, JsonValue, Suggestion
 from cotune.strategies.cmaes.evolution import Evolution, Layout, samples
 from cotune.strategies.cmaes.generations import NAME, Generations
+from cotune.strategies.known import known
 
 _TRIES = 64
 """Draws from the distribution, then of uniform samples, to find a legal configuration that no trial has."""
@@ -118,13 +119,11 @@ def _places(layout: Layout, drawn: _Drawn) -> dict[str, JsonValue]:
 
 
 def _decision(history: History, evolution: Evolution, n_before: int) -> dict[str, JsonValue]:
-    n_open = len(history.running) + len(history.waiting)
     losses = history.y[:, 0]
     decision: dict[str, JsonValue] = {
         "strategy": NAME,
-        "why": f"drawn from generation {evolution.generation} of run {evolution.run}",
-        "results": len(history) - n_open - len(history.paused),
-        "pending": n_open + n_before,
+        "why": f"drawn from generation {evolution.generation + 1} of run {evolution.run + 1}",
+        **known(history, n_before),
     }
     if history.y.shape[1] == 1 and not np.isnan(losses).all():
         decision["best"] = int(np.nanargmin(losses))
