@@ -23,7 +23,7 @@ from cotune.training.randomness import Isolated
 from cotune.training.samples import Batch
 from cotune.training.schedules import Pacer
 from cotune.training.splits import Part, prefix
-from cotune.training.step import Forward, PlainStep, Step, loss_of, user_step
+from cotune.training.step import Forward, PlainStep, Step, criterion, user_step
 from cotune.training.task import Task
 
 
@@ -67,12 +67,13 @@ class Run:
         self.epochs = _count(config, "epochs", task.epochs, at_most=task.epochs)
         self.batch_size = _count(config, "batch_size", 32)
         self.splits = task.splits(seed=seed, split_seed=split_seed, device=self.device)
-        self._train = prefix(self.splits.train, _share(config, "data_fraction"), split_seed)
+        self.train = prefix(self.splits.train, _share(config, "data_fraction"), split_seed)
         isolated.seed(seeds.integer(seed, Purpose.INIT))
         self.model = _model(task, config).to(self.device)
         self.optimizer = _optimizer(task, self.model, config)
-        self.scheduler, self._pacer = _schedule(task, self.optimizer, config, self.epochs, self.n_batches)
-        self._forward = Forward(self.model, loss_of(task, config, self.device), self.device, amp=task.amp)
+        self.max_norm: float | None = config.get("grad_clip")
+        self.scheduler, self.pacer = _schedule(task, self.optimizer, config, self.epochs, self.n_batches)
+        self.forward = Forward(self.model, criterion(task, config, self.device), self.device, amp=task.amp)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=task.amp and self.device.type == "cuda")
         self._step = self._made_step()
         self.best: Best | None = None
@@ -80,7 +81,7 @@ class Run:
     @property
     def n_batches(self) -> int:
         """Optimiser steps per epoch."""
-        return math.ceil(_usable(len(self._train), self.batch_size) / self.batch_size)
+        return math.ceil(_usable(len(self.train), self.batch_size) / self.batch_size)
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """Trains epoch `epoch` (from 0) and validates; returns every metric, "loss" and "train_loss".
@@ -92,16 +93,27 @@ class Run:
             total.add_(loss, alpha=1 if is_sum else n)  # no .item(): it would wait for the device
             n_seen += n
         metrics = self.evaluate() | {"train_loss": float(total) / n_seen}
-        self._pacer.after_epoch(metrics[self._objective[0]])
-        self._keep_best(epoch, metrics)
+        self.note(epoch, metrics)
         return metrics
+
+    def note(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """After epoch `epoch`: the schedule goes on, and the weights are kept if the objective is the best so far."""
+        self.pacer.after_epoch(metrics[self._objective[0]])
+        self._keep_best(epoch, metrics)
+
+    def order(self, epoch: int) -> Tensor:
+        """(n,) int64: the training rows of epoch `epoch`, in the order in which they are used."""
+        draw = torch.Generator().manual_seed(seeds.integer(self.seed, Purpose.ORDER, epoch))
+        return self.train.rows[
+            torch.randperm(len(self.train), generator=draw)[: _usable(len(self.train), self.batch_size)]
+        ]
 
     def steps(self, epoch: int) -> Iterator[tuple[int, Tensor]]:
         """Trains epoch `epoch` batch by batch, without validation; each batch's size and loss, detached."""
         self.model.train()
         for batch in self._batches(epoch):
             yield batch.n, self._step(batch)
-            self._pacer.after_batch()
+            self.pacer.after_batch()
 
     def evaluate(self, which: Literal["validation", "test"] = "validation") -> dict[str, float]:
         """Every metric and "loss" on a held-out part; leaves the model in evaluation mode."""
@@ -113,7 +125,7 @@ class Run:
         total, outputs, targets = 0.0, [], []
         with torch.inference_mode():
             for batch in self._held_out(part):
-                output, loss = self._forward(batch)
+                output, loss = self.forward(batch)
                 total += float(loss) * (1 if self.task.loss_is_sum else batch.n)
                 outputs.append(output)
                 targets.append(batch.target)
@@ -130,7 +142,7 @@ class Run:
             self._step(batch)
             return
         with torch.no_grad():
-            self._forward(batch)
+            self.forward(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """What the next epoch depends on, for `checkpoint.encode`. It holds the live tensors, not copies."""
@@ -155,15 +167,13 @@ class Run:
     def _made_step(self) -> Step:
         if self.task.step is not None:
             return user_step(self.task.step, self.model, self.optimizer, self.config)
-        return PlainStep(self._forward, self.optimizer, self._scaler, self.config.get("grad_clip"))
+        return PlainStep(self.forward, self.optimizer, self._scaler, self.max_norm)
 
     def _batches(self, epoch: int) -> Iterator[Batch]:
-        draw = torch.Generator().manual_seed(seeds.integer(self.seed, Purpose.ORDER, epoch))
-        order = torch.randperm(len(self._train), generator=draw)[: _usable(len(self._train), self.batch_size)]
         noise = seeds.integer(self.seed, Purpose.NOISE, epoch)
         self._isolated.seed(noise)
         workers = torch.Generator().manual_seed(noise)
-        return self._train.samples.batches(self._train.rows[order], self.batch_size, workers)
+        return self.train.samples.batches(self.order(epoch), self.batch_size, workers)
 
     def _held_out(self, part: Part) -> Iterator[Batch]:
         workers = torch.Generator().manual_seed(seeds.integer(self.seed, Purpose.NOISE))

@@ -78,6 +78,11 @@ class Pacer:
         self._each_epoch = None if by_batch or isinstance(scheduler, ReduceLROnPlateau) else scheduler
         self._plateau = scheduler if isinstance(scheduler, ReduceLROnPlateau) else None
 
+    @property
+    def has_batches(self) -> bool:
+        """Whether a batch changes the rate."""
+        return self._each_batch is not None
+
     def after_batch(self) -> None:
         """To be called after every optimiser step."""
         if self._each_batch is not None:

@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -17,17 +18,35 @@ from cotune.errors import TaskError
 from cotune.training.samples import Batch
 from cotune.training.task import Task, UserStep
 
-Loss = Callable[[Any, Any], Tensor]
 Step = Callable[[Batch], Tensor]  # trains on one batch; the loss, detached
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Criterion:
+    """A task's loss for one run, (output, target) -> scalar. loss: a module of the run's own, or the task's function.
+
+    config: the third argument, where the loss takes one. is_elementwise: targets take the output's shape and type.
+    """
+
+    loss: Callable[..., Tensor]
+    config: Config | None
+    is_elementwise: bool
+
+    def __call__(self, output: Any, target: Any) -> Tensor:
+        """The loss of a batch."""
+        if self.config is not None:
+            return self.loss(output, target, self.config)
+        return self.loss(output, _fits(output, target) if self.is_elementwise else target)
 
 
 @final
 class Forward:
     """A model and its loss on a batch, in the task's precision."""
 
-    def __init__(self, model: nn.Module, loss: Loss, device: torch.device, *, amp: bool) -> None:
+    def __init__(self, model: nn.Module, criterion: Criterion, device: torch.device, *, amp: bool) -> None:
         self.model = model
-        self.loss = loss
+        self.criterion = criterion
         self._precision: AbstractContextManager[object] = contextlib.nullcontext()
         if amp:
             self._precision = torch.autocast(device.type, torch.float16 if device.type == "cuda" else torch.bfloat16)
@@ -36,7 +55,7 @@ class Forward:
         """The model's output and the loss, a scalar."""
         with self._precision:
             output = self.model(*batch.inputs, **batch.named)
-            return output, self.loss(output, batch.target)
+            return output, self.criterion(output, batch.target)
 
 
 @final
@@ -93,10 +112,8 @@ def user_step(step: UserStep, model: nn.Module, optimizer: Optimizer, config: Co
     return trained
 
 
-def loss_of(task: Task, config: Config, device: torch.device) -> Loss:
-    """The task's loss as (output, target) -> scalar, for one run: a copy of its own on `device`, with the
-    configuration's `label_smoothing`.
-    """
+def criterion(task: Task, config: Config, device: torch.device) -> Criterion:
+    """The task's loss for one run: a copy of its own on `device`, with the configuration's `label_smoothing`."""
     loss = task.loss
     if isinstance(loss, nn.Module):
         loss = copy.deepcopy(loss).to(device)
@@ -107,11 +124,7 @@ def loss_of(task: Task, config: Config, device: torch.device) -> Loss:
                 "Use nn.CrossEntropyLoss(), or take the name out of the space."
             )
         loss.label_smoothing = config["label_smoothing"]
-    if task.loss_reads_config:
-        return lambda output, target: loss(output, target, config)
-    if task.loss_is_elementwise:
-        return lambda output, target: loss(output, _fits(output, target))
-    return loss
+    return Criterion(loss, config if task.loss_reads_config else None, task.loss_is_elementwise)
 
 
 def _fits(output: Tensor, target: Tensor) -> Tensor:

@@ -1,0 +1,169 @@
+"""Proof, before a kind of model is fused, that its lanes compute what separate training computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cotune import seeds
+from cotune.config import Config
+from cotune.seeds import Purpose
+from cotune.training.fused.population import Population
+from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.signature import config_numbers, module_at, numbers
+from cotune.training.loop import Run
+from cotune.training.samples import Batch
+
+_TOLERANCE = 1e-9
+_STEPS = 2
+_OTHER = 0.75
+_NOISE = 1e-10
+"""Adam turns a gradient that is zero but for rounding into a full step; such entries of parameters are not compared."""
+
+
+def check(make: Callable[[int], Run], seed: Callable[[int], None], *, lifts: bool) -> None:
+    """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
+
+    make: a run of the configuration in question, from a seed for its weights, order and noise. seed: seeds the global
+    generators, as `Isolated.seed` does. lifts: whether lanes may differ in `numbers`; the second lane then has others.
+    Raises Unfusable with what does not agree.
+    """
+    with _double():
+        plain, fused = ([make(number) for number in range(2)] for _ in range(2))
+        for run in (*plain, *fused):
+            _make_precise(run.model)
+            if isinstance(run.forward.criterion.loss, nn.Module):
+                _make_precise(run.forward.criterion.loss)
+        if lifts:
+            _vary(plain[1])
+            _vary(fused[1])
+        population = Population(fused, lifts=lifts, dtype=torch.float64)
+        _compare(population, plain, [_alone(run, seed) for run in plain])
+
+
+def _vary(run: Run) -> None:
+    """Give the run other numbers."""
+    for place, value in numbers(run).items():
+        setattr(module_at(run, place), place[1], _OTHER * value)
+    criterion = run.forward.criterion
+    others = {name: _OTHER * value for name, value in config_numbers(criterion.config).items()}
+    if criterion.config is not None:
+        run.forward.criterion = replace(criterion, config=Config({**dict(criterion.config), **others}))
+
+
+def _alone(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
+    """What one run computes by itself: per step the loss and gradients, and afterwards its tensors and evaluation."""
+    steps = []
+    run.model.train()
+    seed(seeds.integer(run.seed, Purpose.NOISE, 0))
+    for batch, _ in zip(_batches(run), range(_STEPS), strict=False):
+        run.optimizer.zero_grad(set_to_none=True)
+        loss = run.forward(batch)[1]
+        loss.backward()
+        gradients = {
+            name: None if p.grad is None else p.grad.detach().clone() for name, p in run.model.named_parameters()
+        }
+        if run.max_norm is not None:
+            nn.utils.clip_grad_norm_(run.model.parameters(), run.max_norm)
+        run.optimizer.step()
+        run.pacer.after_batch()
+        steps.append((loss.detach(), gradients))
+    seed(seeds.integer(run.seed, Purpose.NOISE))
+    run.model.eval()
+    with torch.no_grad():
+        output, loss = run.forward(next(iter(_batches(run))))
+    return {"steps": steps, "output": output, "loss": loss}
+
+
+def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Mapping[str, Any]]) -> None:
+    steady = [dict[str, Tensor]() for _ in twins]
+    for number, (batch, _) in enumerate(zip(population.begin([0] * len(twins)), range(_STEPS), strict=False)):
+        losses = population.gradients(batch)
+        for lane, single in enumerate(alone):
+            loss, gradients = single["steps"][number]
+            _require(losses[lane], loss, "the loss")
+            _compare_gradients(population, lane, gradients, steady[lane])
+        population.update()
+    for lane, run in enumerate(twins):
+        for name, parameter in run.model.named_parameters():
+            if name in steady[lane]:
+                chosen, stacked = steady[lane][name], population.parameters()[name].detach()[lane]
+                _require(stacked[chosen], parameter.detach()[chosen], f"the parameter {name} after two steps")
+        for name, buffer in run.model.named_buffers():
+            _require(population.buffers()[name][lane], buffer, f"the buffer {name}")
+    _compare_evaluation(population, alone)
+
+
+def _compare_gradients(
+    population: Population, lane: int, gradients: Mapping[str, Tensor | None], steady: dict[str, Tensor]
+) -> None:
+    """steady: name -> where the gradients so far were not noise; updated."""
+    for name, gradient in gradients.items():
+        own = population.parameters()[name].grad
+        if gradient is None and own is None:
+            continue
+        if gradient is None or own is None:
+            raise Unfusable(f"{name} has a gradient only {'in a lane' if gradient is None else 'alone'}")
+        _require(own[lane], gradient, f"the gradient of {name}")
+        is_steady = gradient.abs() > _NOISE
+        steady[name] = steady[name] & is_steady if name in steady else is_steady
+
+
+def _compare_evaluation(population: Population, alone: Sequence[Mapping[str, Any]]) -> None:
+    output, losses = population.rehearsed()
+    for lane, single in enumerate(alone):
+        _require(losses[lane], single["loss"], "the loss in evaluation mode")
+        if isinstance(output, Tensor) and isinstance(single["output"], Tensor):
+            _require(output[lane], single["output"], "the output in evaluation mode")
+
+
+def _require(fused: Tensor, plain: Tensor, what: str) -> None:
+    if fused.shape != plain.shape:
+        raise Unfusable(f"{what} has the shape {tuple(fused.shape)} in a lane, and {tuple(plain.shape)} alone")
+    if not plain.numel():
+        return
+    if not plain.is_floating_point() and not plain.is_complex():
+        if not torch.equal(fused.to(plain.dtype), plain):
+            raise Unfusable(f"{what} differs")
+        return
+    scale = max(1.0, float(plain.abs().max()))
+    gap = float((fused - plain).abs().max())
+    if not gap <= _TOLERANCE * scale and not (math.isnan(gap) and torch.equal(fused.isnan(), plain.isnan())):
+        raise Unfusable(f"{what} differs by {gap:.1e}")
+
+
+def _batches(run: Run) -> Iterator[Batch]:
+    for batch in run.train.samples.batches(run.order(0), run.batch_size, torch.Generator()):
+        yield Batch(
+            tuple(_precise(value) for value in batch.inputs),
+            {name: _precise(value) for name, value in batch.named.items()},
+            _precise(batch.target),
+        )
+
+
+def _make_precise(module: nn.Module) -> None:
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = _precise(tensor.data)
+
+
+def _precise(value: Tensor) -> Tensor:
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.double() if value.is_floating_point() else value
+
+
+@contextmanager
+def _double() -> Iterator[None]:
+    """Inside, tensors that are made from Python numbers have double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

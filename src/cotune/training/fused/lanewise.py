@@ -1,0 +1,101 @@
+"""Running a model's ordinary code for all lanes in one pass.
+
+Under `torch.vmap` the code sees the tensors of one lane. `Lanewise` is told of every torch function that it calls, and
+does some of them itself on all lanes at once: those that torch.vmap has no rule for, those that draw random numbers,
+those that take a number where lanes differ, and a few that are faster so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import FunctionType
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from cotune.training.fused.draws import Draws
+from cotune.training.fused.escape import across, is_of_lanes
+from cotune.training.fused.operations import OPERATIONS
+from cotune.training.fused.refusal import Unfusable
+
+
+@final
+class Lanewise(TorchFunctionMode):
+    """In force while the code of lanes runs under torch.vmap."""
+
+    def __init__(self, draws: Draws) -> None:
+        super().__init__()
+        self._draws = draws
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        operation = OPERATIONS.get(func)
+        if operation is not None:
+            result = operation(self._draws, *args, **named)
+            if result is not NotImplemented:
+                return result
+        reason = _REFUSED.get(func)
+        if reason is not None and args and is_of_lanes(args[0]):
+            raise Unfusable(reason)
+        if func is Tensor.__getitem__ and _has_mask(args[1]):
+            raise Unfusable("selects by a boolean mask")
+        if func in _MAKERS:
+            made = func(*args, **named)
+            return across(lambda made: made.clone(memory_format=torch.contiguous_format), len(self._draws), (made,))
+        if named.get("out") is not None and is_of_lanes(named["out"]):
+            return named["out"].copy_(func(*args, **{name: v for name, v in named.items() if name != "out"}))
+        if isinstance(func, FunctionType) and func.__globals__ is vars(functional):
+            with self:
+                return _opened(func)(*args, **named)
+        return func(*args, **named)
+
+
+def _has_mask(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, Tensor) and part.dtype in (torch.bool, torch.uint8) for part in parts)
+
+
+@cache
+def _opened(function: FunctionType) -> FunctionType:
+    """A function of torch.nn.functional that does not hand itself over to a mode, so that what it calls is seen."""
+    closed = {
+        name: _never for name in ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+    }
+    twin = FunctionType(
+        function.__code__, {**function.__globals__, **closed}, function.__name__, function.__defaults__,
+        function.__closure__,
+    )  # fmt: skip
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+_MAKERS = frozenset({
+    torch.zeros, torch.ones, torch.empty, torch.full, torch.zeros_like, torch.ones_like, torch.empty_like,
+    torch.full_like, Tensor.new_zeros, Tensor.new_ones, Tensor.new_empty, Tensor.new_full,
+})  # fmt: skip
+"""What they make may be written to in place, so every lane needs one of its own."""
+
+_REFUSED: dict[Any, str] = {
+    Tensor.item: "calls .item()",
+    Tensor.tolist: "calls .tolist()",
+    Tensor.numpy: "calls .numpy()",
+    Tensor.__bool__: "branches on a value",
+    Tensor.__int__: "turns a value into a number",
+    Tensor.__float__: "turns a value into a number",
+    Tensor.__index__: "uses a value as an index",
+    Tensor.nonzero: "calls nonzero, whose shape depends on values",
+    torch.nonzero: "calls nonzero, whose shape depends on values",
+    Tensor.unique: "calls unique, whose shape depends on values",
+    Tensor.masked_select: "selects by a boolean mask",
+    torch.masked_select: "selects by a boolean mask",
+}

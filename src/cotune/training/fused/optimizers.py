@@ -1,0 +1,352 @@
+"""SGD, Adam, AdamW and RMSprop for lanes: torch's arithmetic, with hyperparameters that differ from lane to lane.
+
+Each lane keeps its real torch optimiser. Hyperparameters are read off its `param_groups`, which schedulers change; its
+state are views of the stacked one. Updates go through the tensors in blocks that stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from cotune.training.fused.refusal import Unfusable
+
+_BLOCK = 64 * 1024
+"""Numbers per block: with four or five such arrays an update stays in a usual second-level cache."""
+_UNSUPPORTED = ("amsgrad", "centered", "maximize", "differentiable")
+
+Kind = tuple[str, bool, bool]
+"""Name of the rule, whether there is momentum, whether it is Nesterov's."""
+
+
+def kind_of(optimizer: Optimizer) -> Kind:
+    """What lanes must share to be updated together. Raises Unfusable for an optimiser that has no lane version."""
+    names = {SGD: "sgd", Adam: "adam", AdamW: "adamw", RMSprop: "rmsprop"}
+    name = names.get(type(optimizer))
+    if name is None:
+        raise Unfusable(f"its optimiser {type(optimizer).__name__} has no version for lanes")
+    groups = optimizer.param_groups
+    for option in _UNSUPPORTED:
+        if any(group.get(option) for group in groups):
+            raise Unfusable(f"its optimiser has {option}=True, which has no version for lanes")
+    if any(isinstance(group["lr"], Tensor) for group in groups):
+        raise Unfusable("its learning rate is a tensor")
+    has_momentum = name in ("sgd", "rmsprop") and any(group["momentum"] != 0 for group in groups)
+    is_nesterov = {bool(group.get("nesterov", False)) for group in groups}
+    if len(is_nesterov) > 1:
+        raise Unfusable("its parameter groups differ in nesterov")
+    return name, has_momentum, is_nesterov.pop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """state: names of the tensors that are kept per parameter. hyper: names of the options that differ per lane.
+
+    derived: (hyperparameters, number of steps taken before this one (n,)) -> the vectors (n,) that `update` takes.
+    """
+
+    state: tuple[str, ...]
+    hyper: tuple[str, ...]
+    derived: Callable[[Mapping[str, Tensor], Tensor], dict[str, Tensor]]
+    update: Callable[[_Block, Tensor], None]
+    counts_steps: bool
+
+
+@dataclass(slots=True)
+class _Block:
+    """Some lanes of one parameter, or some columns of one lane, as (n, m); vectors are (n, 1)."""
+
+    parameter: Tensor
+    state: list[Tensor]
+    scratch: Tensor
+    vectors: dict[str, Tensor]
+    place: tuple[slice, slice]
+    decays: list[bool]
+    root: Callable[[], Tensor]
+
+
+def _sgd(block: _Block, gradient: Tensor) -> None:
+    v = block.vectors
+    if block.decays[0]:
+        gradient.addcmul_(block.parameter, v["weight_decay"])
+    block.parameter.addcmul_(gradient, v["rate"], value=-1)
+
+
+def _momentum(block: _Block, gradient: Tensor) -> None:
+    v, (buffer,) = block.vectors, block.state
+    if block.decays[0]:
+        gradient.addcmul_(block.parameter, v["weight_decay"])
+    buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
+    block.parameter.addcmul_(buffer, v["rate"], value=-1)
+
+
+def _nesterov(block: _Block, gradient: Tensor) -> None:
+    v, (buffer,) = block.vectors, block.state
+    if block.decays[0]:
+        gradient.addcmul_(block.parameter, v["weight_decay"])
+    buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
+    block.parameter.addcmul_(gradient.addcmul_(buffer, v["momentum"]), v["rate"], value=-1)
+
+
+def _adam(block: _Block, gradient: Tensor) -> None:
+    if block.decays[0]:
+        gradient.addcmul_(block.parameter, block.vectors["weight_decay"])
+    _adam_step(block, gradient)
+
+
+def _adamw(block: _Block, gradient: Tensor) -> None:
+    if block.decays[0]:
+        block.parameter.mul_(block.vectors["kept"])
+    _adam_step(block, gradient)
+
+
+def _adam_step(block: _Block, gradient: Tensor) -> None:
+    """Kingma & Ba 2015, algorithm 1, with the bias corrections moved into `rate` and `eps` (their section 2)."""
+    v, (mean, square), scratch = block.vectors, block.state, block.scratch
+    mean.lerp_(gradient, v["by_mean"])
+    square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
+    block.root().add_(v["eps"])
+    block.parameter.addcmul_(torch.div(mean, scratch, out=scratch), v["rate"], value=-1)
+
+
+def _rmsprop(block: _Block, gradient: Tensor) -> None:
+    v, square, scratch = block.vectors, block.state[0], block.scratch
+    if block.decays[0]:
+        gradient.addcmul_(block.parameter, v["weight_decay"])
+    square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
+    block.root().add_(v["eps"])
+    if len(block.state) > 1:
+        buffer = block.state[1].mul_(v["momentum"]).addcdiv_(gradient, scratch)
+        block.parameter.addcmul_(buffer, v["rate"], value=-1)
+    else:
+        block.parameter.addcmul_(torch.div(gradient, scratch, out=scratch), v["rate"], value=-1)
+
+
+def _plain_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+    return {"rate": h["lr"], "weight_decay": h["weight_decay"]}
+
+
+def _momentum_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+    share = torch.where(steps == 0, 1.0, 1.0 - h["dampening"])  # torch's first buffer is the gradient itself
+    return {"rate": h["lr"], "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": share}
+
+
+def _adam_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+    root = (1 - h["beta2"] ** (steps + 1)).sqrt()
+    return {
+        "rate": h["lr"] * root / (1 - h["beta1"] ** (steps + 1)),
+        "eps": h["eps"] * root,
+        "by_mean": 1 - h["beta1"],
+        "by_square": 1 - h["beta2"],
+        "weight_decay": h["weight_decay"],
+        "kept": 1 - h["lr"] * h["weight_decay"],
+    }
+
+
+def _rmsprop_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+    return {
+        "rate": h["lr"], "eps": h["eps"], "by_square": 1 - h["alpha"],
+        "weight_decay": h["weight_decay"], "momentum": h["momentum"],
+    }  # fmt: skip
+
+
+_RMSPROP_HYPER = ("lr", "weight_decay", "momentum", "alpha", "eps")
+_ADAM_STATE, _ADAM_HYPER = ("exp_avg", "exp_avg_sq"), ("lr", "weight_decay", "beta1", "beta2", "eps")
+
+
+def _rule(kind: Kind) -> _Rule:
+    match kind:
+        case ("sgd", False, _):
+            return _Rule((), ("lr", "weight_decay"), _plain_vectors, _sgd, False)
+        case ("sgd", True, is_nesterov):
+            hyper = ("lr", "weight_decay", "momentum", "dampening")
+            update = _nesterov if is_nesterov else _momentum
+            return _Rule(("momentum_buffer",), hyper, _momentum_vectors, update, False)
+        case ("adam", _, _):
+            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adam, True)
+        case ("adamw", _, _):
+            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adamw, True)
+        case ("rmsprop", has_momentum, _):
+            state = ("square_avg", "momentum_buffer") if has_momentum else ("square_avg",)
+            return _Rule(state, _RMSPROP_HYPER, _rmsprop_vectors, _rmsprop, True)
+    raise AssertionError(kind)
+
+
+def _option(group: Mapping[str, Any], name: str) -> float:
+    if name in ("beta1", "beta2"):
+        return float(group["betas"][name == "beta2"])
+    return float(group[name])
+
+
+@dataclass(slots=True)
+class _Group:
+    """One parameter group of all lanes of one kind. vectors: what updates take, (n,), written in place."""
+
+    at: int
+    names: list[str]
+    vectors: dict[str, Tensor] = field(default_factory=dict)
+    decays: list[bool] = field(default_factory=lambda: [True])
+
+
+@final
+class LaneOptimizer:
+    """The optimisers of lanes of one kind that lie side by side, as one."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        optimizers: Sequence[Optimizer],
+        names: Sequence[Mapping[Tensor, str]],
+        parameters: Mapping[str, Tensor],
+        lanes: slice,
+    ) -> None:
+        """names: of each lane's parameters. parameters: name -> (K, ...), of all lanes. lanes: which these are."""
+        self._rule, self._optimizers, self._names = _rule(kind), list(optimizers), list(names)
+        self._parameters, self._lanes = parameters, lanes
+        first = next(iter(parameters.values()))
+        self._dtype, self._device = _rows(first.detach()).dtype, first.device
+        if any(_rows(parameter.detach()).dtype != self._dtype for parameter in parameters.values()):
+            raise Unfusable("its parameters differ in precision")
+        self._groups = [
+            _Group(at, [names[0][parameter] for parameter in group["params"] if parameter.requires_grad])
+            for at, group in enumerate(optimizers[0].param_groups)
+        ]
+        self._state = {name: self._taken(name) for group in self._groups for name in group.names}
+        self._steps = torch.tensor([self._taken_steps(lane) for lane in range(len(optimizers))], dtype=torch.float64)
+        self._hyper: list[dict[str, Tensor]] = []
+        self.refresh()
+        self._derive()
+        self._blocks = [
+            (name, block) for group in self._groups for name in group.names for block in self._cut(group, name)
+        ]
+        self.lend()
+
+    def refresh(self) -> None:
+        """Read the hyperparameters off the torch optimisers again, after their schedulers went on."""
+        self._hyper = [
+            {
+                name: torch.tensor(
+                    [_option(o.param_groups[group.at], name) for o in self._optimizers], dtype=torch.float64
+                )
+                for name in self._rule.hyper
+            }
+            for group in self._groups
+        ]
+
+    def step(self) -> None:
+        """Update all parameters that have a gradient; changes the gradients."""
+        self._derive()
+        self._steps += 1
+        flat: dict[str, Tensor | None] = {}
+        with torch.no_grad():
+            for name, block in self._blocks:
+                if name not in flat:
+                    gradient = self._parameters[name].grad
+                    flat[name] = None if gradient is None else _rows(gradient[self._lanes])
+                gradient = flat[name]
+                if gradient is not None:
+                    self._rule.update(block, gradient[block.place])
+
+    def lend(self) -> None:
+        """Make the state of the torch optimisers what it is here."""
+        for lane, (optimizer, names) in enumerate(zip(self._optimizers, self._names, strict=True)):
+            steps = float(self._steps[lane])
+            if steps == 0:
+                continue
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if not parameter.requires_grad:
+                        continue
+                    own = optimizer.state[parameter]
+                    for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):
+                        own[key] = value[lane]
+                    if self._rule.counts_steps:
+                        own["step"] = torch.tensor(steps, dtype=torch.float32)
+
+    def _derive(self) -> None:
+        for group, hyper in zip(self._groups, self._hyper, strict=True):
+            fresh = self._rule.derived(hyper, self._steps)
+            group.decays[0] = bool((hyper["weight_decay"] != 0).any())
+            for name, values in fresh.items():
+                if name in group.vectors:
+                    group.vectors[name].copy_(values)
+                else:
+                    group.vectors[name] = values.to(self._device, self._dtype, copy=True)
+
+    def _taken(self, name: str) -> list[Tensor]:
+        """The state of one parameter, stacked; zeros where a lane has none yet."""
+        like = self._parameters[name].detach()[self._lanes]
+        taken = []
+        for key in self._rule.state:
+            stacked = torch.zeros_like(like, memory_format=torch.contiguous_format)
+            for lane, (optimizer, names) in enumerate(zip(self._optimizers, self._names, strict=True)):
+                parameter = next(p for p, own in names.items() if own == name)
+                value = optimizer.state.get(parameter, {}).get(key)
+                if value is not None:
+                    stacked[lane].copy_(value)
+            taken.append(stacked)
+        return taken
+
+    def _taken_steps(self, lane: int) -> float:
+        """How often a lane was updated; for SGD, which does not count, whether it was."""
+        states = [state for state in self._optimizers[lane].state.values() if state]
+        if not self._rule.counts_steps:
+            return float(any(state.get("momentum_buffer") is not None for state in states))
+        return max((float(state["step"]) for state in states), default=0.0)
+
+    def _cut(self, group: _Group, name: str) -> Iterator[_Block]:
+        """A parameter's blocks."""
+        rows = _rows(self._parameters[name].detach()[self._lanes])
+        states = [_rows(state) for state in self._state[name]]
+        n, width = rows.shape
+        size = rows.numel() if self._device.type == "cuda" else _BLOCK
+        n_rows, n_columns = max(1, size // max(width, 1)), min(width, size)
+        for top in range(0, n, n_rows):
+            for left in range(0, width, n_columns):
+                place = (slice(top, top + n_rows), slice(left, left + n_columns))
+                part, scratch = rows[place], torch.empty_like(rows[place], memory_format=torch.contiguous_format)
+                vectors = {key: value[place[0], None] for key, value in group.vectors.items()}
+                yield _Block(
+                    part,
+                    [state[place] for state in states],
+                    scratch,
+                    vectors,
+                    place,
+                    group.decays,
+                    _root(states[-1 if self._rule.state[0] == "exp_avg" else 0][place], scratch)
+                    if states
+                    else _no_root,
+                )
+
+
+def _root(square: Tensor, result: Tensor) -> Callable[[], Tensor]:
+    """Writes the square root of one tensor into another.
+
+    On the CPU by NumPy: torch built with MKL takes six times as long where there are zeros, and what never had a
+    gradient has many.
+    """
+    if square.device.type != "cpu":
+        return lambda: torch.sqrt(square, out=result)
+    source, target = square.numpy(), result.numpy()
+
+    def root() -> Tensor:
+        np.sqrt(source, out=target)
+        return result
+
+    return root
+
+
+def _no_root() -> Tensor:
+    raise AssertionError("this rule takes no root")
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """(n, ...) as (n, m) real numbers, as torch's optimisers see complex ones."""
+    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    return real.flatten(1)

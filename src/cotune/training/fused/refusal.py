@@ -1,0 +1,33 @@
+"""Why a model cannot be trained as lanes of one pass, in words that name the user's line."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import torch
+
+_NOT_THE_USERS = (Path(torch.__file__).parent, Path(__file__).parents[2])
+
+
+class Unfusable(Exception):
+    """This model must be trained by itself. Its message says why, without a final stop."""
+
+
+def refused(error: BaseException) -> Unfusable:
+    """What an error in a lane's code means, with the innermost of the user's lines on the way to it."""
+    reason = str(error) if isinstance(error, Unfusable) else _shortened(error)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if _is_users(frame.filename):
+            code = (frame.line or "").strip()
+            return Unfusable(f"{frame.name} line {frame.lineno} of {Path(frame.filename).name} {reason}: {code}")
+    return Unfusable(reason)
+
+
+def _is_users(file: str) -> bool:
+    return not file.startswith("<") and not any(place in Path(file).parents for place in _NOT_THE_USERS)
+
+
+def _shortened(error: BaseException) -> str:
+    first = str(error).strip().split("\n")[0]
+    return f"cannot be vectorised ({type(error).__name__}: {first[:160]})"

@@ -1,0 +1,150 @@
+"""What trials must have in common to be lanes of one pass, and in which numbers they may differ.
+
+Hyperparameters that a module keeps as plain floats (a dropout probability, label smoothing, a factor) may differ: they
+become tensors with one value per lane. Everything else that shapes what a model computes must be equal.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from cotune.config import Config
+from cotune.training.fused.refusal import Unfusable
+from cotune.training.loop import Run
+from cotune.training.samples import InMemory
+
+Place = tuple[str, str]
+"""A number in a lane: the submodule's name and the attribute; those of the loss have names that start with LOSS."""
+
+LOSS = "loss:"
+_TORCHS = frozenset({*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"})
+_TRAININGS = frozenset({
+    "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "batch_size", "label_smoothing",
+    "grad_clip", "schedule", "warmup", "epochs", "data_fraction",
+})  # fmt: skip
+_DEPTH = 6
+
+
+def signature(run: Run, *, lifts: bool = True) -> Hashable:
+    """Equal for runs that can be lanes of one pass. Raises Unfusable for a run that cannot be a lane at all.
+
+    lifts: whether `numbers` may differ; False for code that cannot take them as tensors.
+    """
+    if run.task.step is not None:
+        raise Unfusable("the task has a step= of its own")
+    if run.task.amp:
+        raise Unfusable("amp=True is not vectorised")
+    train, held = run.train.samples, run.splits.validation.samples
+    if not isinstance(train, InMemory) or not isinstance(held, InMemory):
+        raise Unfusable("its data is read sample by sample; pass tensors to have it in memory")
+    loss = run.forward.criterion
+    lifted = numbers(run) if lifts else {}
+    return (
+        run.batch_size, len(run.train), len(run.splits.validation), id(train), id(held), str(run.device),
+        tuple(_tensors(run.model)), tuple(_modules(run.model, "", lifted)), _groups(run),
+        tuple(_modules(loss.loss, LOSS, lifted)) if isinstance(loss.loss, nn.Module) else id(loss.loss),
+        None if loss.config is None else _config(loss.config, floats=not lifts),
+    )  # fmt: skip
+
+
+def numbers(run: Run) -> dict[Place, float]:
+    """The floats of a run's modules that are hyperparameters: attributes that equal one of the configuration's.
+
+    They follow from the run alone, so that it computes the same bits beside any others.
+    """
+    chosen = set(config_numbers(run.config).values())
+    chosen |= {value for name, value in dict(run.config).items() if name == "label_smoothing"}
+    found = dict(_floats(run.model, "", chosen))
+    loss = run.forward.criterion.loss
+    return found | dict(_floats(loss, LOSS, chosen)) if isinstance(loss, nn.Module) else found
+
+
+def module_at(run: Run, place: Place) -> nn.Module:
+    """The submodule of the run's model or loss that has the number."""
+    name = place[0]
+    loss = run.forward.criterion.loss
+    if name.startswith(LOSS):
+        assert isinstance(loss, nn.Module)
+        return loss.get_submodule(name.removeprefix(LOSS))
+    return run.model.get_submodule(name)
+
+
+def config_numbers(config: Config | None) -> dict[str, float]:
+    """The floats of a configuration that are not for training itself."""
+    values = {} if config is None else dict(config)
+    return {name: v for name, v in values.items() if isinstance(v, float) and name not in _TRAININGS}
+
+
+def _floats(module: nn.Module, prefix: str, chosen: set[float]) -> Iterator[tuple[Place, float]]:
+    for name, part in module.named_modules():
+        for attribute, value in vars(part).items():
+            if attribute not in _TORCHS and isinstance(value, float) and value in chosen:
+                yield (prefix + name, attribute), value
+
+
+def _tensors(module: nn.Module) -> Iterator[Hashable]:
+    for name, parameter in module.named_parameters():
+        yield name, tuple(parameter.shape), str(parameter.dtype), parameter.requires_grad
+    for name, buffer in module.named_buffers():
+        yield name, tuple(buffer.shape), str(buffer.dtype)
+
+
+def _modules(module: nn.Module, prefix: str, lifted: Mapping[Place, float]) -> Iterator[Hashable]:
+    for name, part in module.named_modules():
+        own = {key: value for key, value in vars(part).items() if key not in _TORCHS}
+        hooks = (len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks))
+        values = [(k, "lifted" if (prefix + name, k) in lifted else _print(v, _DEPTH)) for k, v in own.items()]
+        yield name, _class(type(part)), hooks, tuple(values)
+
+
+def _class(kind: type) -> Hashable:
+    """A class is told by its code: parametrizations make one per module."""
+    if kind.__name__.startswith("Parametrized"):
+        return kind.__name__, _class(kind.__bases__[0])
+    return id(kind)
+
+
+def _groups(run: Run) -> Hashable:
+    names = {parameter: name for name, parameter in run.model.named_parameters()}
+    return tuple(tuple(names.get(p, "?") for p in group["params"]) for group in run.optimizer.param_groups)
+
+
+def _config(config: Config, *, floats: bool) -> Hashable:
+    values = {name: value for name, value in dict(config).items() if name not in _TRAININGS}
+    return tuple(
+        (name, _print(value, _DEPTH) if floats or not isinstance(value, float) else "number")
+        for name, value in sorted(values.items())
+    )
+
+
+def _print(value: Any, depth: int) -> Hashable:
+    """A value that is equal for attributes that compute the same; what cannot be compared is only like itself."""
+    if depth and isinstance(value, types.FunctionType | tuple | list | Mapping):
+        return _print_parts(value, depth - 1)
+    match value:
+        case bool() | int() | float() | str() | bytes() | None:
+            return type(value).__name__, value
+        case Tensor():
+            return tuple(value.shape), str(value.dtype), value.detach().cpu().numpy().tobytes()
+        case np.ndarray():
+            return value.shape, str(value.dtype), value.tobytes()
+    if hasattr(value, "dtype") or isinstance(value, type):
+        return str(value)
+    return id(value)
+
+
+def _print_parts(value: Any, depth: int) -> Hashable:
+    match value:
+        case Config():
+            return _config(value, floats=True)
+        case types.FunctionType():
+            cells = tuple(_print(cell.cell_contents, depth) for cell in value.__closure__ or ())
+            return id(value.__code__), cells, _print(value.__defaults__, depth)
+        case Mapping():
+            return tuple((str(key), _print(item, depth)) for key, item in value.items())
+    return type(value).__name__, tuple(_print(item, depth) for item in value)

@@ -1,0 +1,111 @@
+"""The tensors of K modules as one tensor each, lent back to the modules as views."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from cotune.training.fused.refusal import Unfusable
+
+
+@final
+class Stacked:
+    """Modules of one structure, trained as one.
+
+    parameters, buffers: name -> (K, ...). Each module's own tensors are views of these from now on, so what a module
+    holds is always what was trained last. A module that is given several times is several lanes, and sees the first.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], dtype: torch.dtype | None = None) -> None:
+        """dtype: floats are turned into it; None leaves them as they are."""
+        self._modules = list(modules)
+        self.template = copy.deepcopy(modules[0])
+        self.parameters = self._stacked([dict(module.named_parameters()) for module in modules])
+        self.buffers = self._stacked([dict(module.named_buffers()) for module in modules])
+        for name, parameter in modules[0].named_parameters():
+            self.parameters[name].requires_grad_(parameter.requires_grad)
+        self._slots = [*_slots(self.template, "_parameters"), *_slots(self.template, "_buffers")]
+        self._empty = [slot[name] for slot, name, _ in self._slots]
+        self._recurrent = [part for part in self.template.modules() if isinstance(part, nn.RNNBase)]
+        self._lend()
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All parameters and then all buffers, each (K, ...)."""
+        return [*self.parameters.values(), *self.buffers.values()]
+
+    @contextmanager
+    def inhabited(self, tensors: Sequence[Tensor]) -> Iterator[nn.Module]:
+        """The template with these in place of its own tensors. Raises Unfusable if the code inside replaces one."""
+        by_name = dict(zip([*self.parameters, *self.buffers], tensors, strict=True))
+        for slot, name, whole in self._slots:
+            slot[name] = by_name[whole]
+        for part in self._recurrent:
+            part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
+        try:
+            yield self.template
+            for slot, name, whole in self._slots:
+                if slot[name] is not by_name[whole]:
+                    raise Unfusable(f"gives {whole} a new tensor in forward; change it in place")
+        finally:
+            for (slot, name, _), tensor in zip(self._slots, self._empty, strict=True):
+                slot[name] = tensor
+
+    def forget_gradients(self) -> None:
+        """Before a backward pass."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def release(self) -> None:
+        """Give every module tensors of its own again."""
+        for tensors in self._owned():
+            for tensor in tensors:
+                tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
+
+    def _stacked(self, tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        return {name: torch.stack([lane[name].detach() for lane in tensors]) for name in tensors[0]}
+
+    def _lend(self) -> None:
+        lent = set[int]()
+        for lane, module in enumerate(self._modules):
+            if id(module) in lent:
+                continue
+            lent.add(id(module))
+            for name, parameter in module.named_parameters():
+                parameter.data = self.parameters[name].detach()[lane]
+            for name, buffer in module.named_buffers():
+                buffer.data = self.buffers[name][lane]
+
+    def _owned(self) -> Iterator[Iterable[Tensor]]:
+        for module in dict.fromkeys(self._modules):
+            yield (*module.parameters(), *module.buffers())
+
+
+def _slots(module: nn.Module, kind: str) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Where tensors stand: the dictionary, the name in it, and the full name, which tied ones share."""
+    known = dict[int, str]()
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, tensor in getattr(part, kind).items():
+            if tensor is not None:
+                whole = known.setdefault(id(tensor), f"{prefix}.{name}" if prefix else name)
+                yield getattr(part, kind), name, whole
+
+
+@contextmanager
+def held(module: nn.Module, values: Mapping[tuple[str, str], Any]) -> Iterator[None]:
+    """Inside, the module's attributes have other values. values: (name of a submodule, attribute) -> value."""
+    before = {}
+    for (name, attribute), value in values.items():
+        place = module.get_submodule(name)
+        before[place, attribute] = getattr(place, attribute)
+        setattr(place, attribute, value)
+    try:
+        yield
+    finally:
+        for (place, attribute), value in before.items():
+            setattr(place, attribute, value)
