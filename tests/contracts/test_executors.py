@@ -37,7 +37,10 @@ class Bench:
     def __init__(self, executor: Equippable, objective: Callable, folder: Path) -> None:
         self.events: list[Event] = []
         self.checkpoints, self.interruption = MemoryCheckpoints(), Interruption()
-        equipment = Equipment(objective, self.checkpoints, self.interruption, lambda number: folder / str(number))
+        self.notices: list[str] = []
+        equipment = Equipment(
+            objective, self.checkpoints, self.interruption, lambda number: folder / str(number), self.notices.append
+        )
         self.executor = executor.equip(equipment)
 
     def emit(self, events: Sequence[Event]) -> None:

@@ -33,13 +33,14 @@ class Equipment:
     """What is trained, where its states go, and who may interrupt it.
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
-    own, made when asked for.
+    own, made when asked for. notice: shows the user a line while the search goes on.
     """
 
     objective: Callable[[Any], Any]
     checkpoints: Checkpoints
     interruption: Interruption
     directory: Callable[[int], Path]
+    notice: Callable[[str], None]
 
 
 class Equippable(Protocol):

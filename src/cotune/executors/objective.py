@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cotune.config import Config
 from cotune.errors import StudyError
+from cotune.executors.outcome import Diverged
 from cotune.executors.running import RunningTrial
-from cotune.training import Run, Task
+from cotune.training import Isolated, Run, Task
 
 Objective = Callable[[RunningTrial], Any]
 """Trains the trial. It may return a number, a mapping of metrics, or None if everything was reported."""
 
 
-def of_task(task: Task, objective: tuple[str, bool]) -> Objective:
-    """Train one configuration of a task, epoch by epoch.
+@dataclass(frozen=True, slots=True)
+class OfTask:
+    """Trains one configuration of a task, epoch by epoch.
 
     objective: (metric, whether more is better), by which each trial's best epoch is kept. The task's own device counts
     before the executor's.
     """
 
-    def train(trial: RunningTrial) -> None:
-        device = trial.device if task.device == "auto" else task.device
-        run = Run(
-            task, trial.config,
-            isolated=trial.isolated, seed=trial.seed, split_seed=trial.shared_seed, device=device,
-            objective=objective,
-        )  # fmt: skip
+    task: Task
+    objective: tuple[str, bool]
+
+    def __call__(self, trial: RunningTrial) -> None:
+        """Train the trial."""
+        run = self.run(trial.config, (trial.seed, trial.shared_seed), trial.isolated, trial.device)
         trial.track(run=run)
         for epoch in trial.epochs(at_most=run.epochs):
-            trial.report(**run.train_epoch(epoch))
+            metrics = run.train_epoch(epoch)
+            trial.report(**metrics)
+            require_sound(metrics)
 
-    return train
+    def run(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Run:
+        """One configuration as it is trained. seeds: the trial's own and the study's."""
+        seed, shared = seeds
+        device = device if self.task.device == "auto" else str(self.task.device)
+        return Run(
+            self.task, config,
+            isolated=isolated, seed=seed, split_seed=shared, device=device, objective=self.objective,
+        )  # fmt: skip
+
+
+def require_sound(metrics: Mapping[str, float]) -> None:
+    """Raise Diverged if the training loss is NaN: such weights never recover, though an accuracy may look sound."""
+    if math.isnan(metrics["train_loss"]):
+        raise Diverged("train_loss became NaN")
 
 
 def of_trial_function(function: Callable[[RunningTrial], Any]) -> Objective:

@@ -17,6 +17,10 @@ _OURS = Path(__file__).resolve().parents[1]
 _ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"  # torch has no class of its own for the host's
 
 
+class Diverged(ArithmeticError):
+    """A training whose numbers are none any more."""
+
+
 def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, seconds: float) -> Event:
     """Finished with all metrics, or Failed if an objective is missing, not a number or not finite.
 
@@ -38,6 +42,8 @@ def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, s
 
 def of_error(job: Job, error: BaseException, seconds: float) -> Event:
     """Failed, with the class of failure and the user's part of the traceback."""
+    if isinstance(error, Diverged):
+        return failed(job, "diverged", str(error), seconds)
     reason = "".join(traceback.format_exception_only(error)).strip()
     return failed(job, _cause(error, reason), reason, seconds, _user_traceback(error))
 

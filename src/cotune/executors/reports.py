@@ -63,7 +63,7 @@ class Reports:
                 self._timer = None
             self._written_at = time.monotonic()
             points, self._points = self._points, {}
-        return [_reported(self._job, points)] if points else []
+        return [reported(self._job, points)] if points else []
 
     def _note(self, step: int, values: Mapping[str, float]) -> None:
         known = self.last if step == self.last_step else {}
@@ -98,7 +98,8 @@ class Reports:
             raise self._lost
 
 
-def _reported(job: Job, points: Mapping[int, Mapping[str, float]]) -> Event:
+def reported(job: Job, points: Mapping[int, Mapping[str, float]]) -> Event:
+    """Metrics by step, as one event."""
     names = dict.fromkeys(name for values in points.values() for name in values)
     columns = {name: [values.get(name, math.nan) for values in points.values()] for name in names}
     return Reported(job.number, job.epoch, list(points), columns)

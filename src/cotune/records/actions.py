@@ -58,7 +58,7 @@ class Job:
 
     seed: the trial's own. shared_seed: the study's, for what all trials share (a split). step: where it continues.
     until: the step to yield at, steps: the last step of a trial; None where it is not known. reported: the metrics of
-    `step`, if an earlier lease trained it.
+    `step`, if an earlier lease trained it. begun: its place among trials that train side by side, see `History.begun`.
     """
 
     number: int
@@ -73,3 +73,4 @@ class Job:
     checkpoint: Checkpoint | None
     reported: Mapping[str, float]
     objectives: tuple[str, ...]
+    begun: int = 0

@@ -52,6 +52,7 @@ class History:
         self._given_space = space
         self._description: dict[str, JsonValue] = {}
         self._rows: list[Row] = []
+        self._round = 0
         self._columns = Columns()
 
     # ------------------------------------------------------------------ reading
@@ -128,6 +129,14 @@ class History:
     def until(self, number: int) -> int | None:
         """The milestone of trial `number`; None: its own end."""
         return self._rows[number].until
+
+    def begun(self, number: int) -> int:
+        """The round in which trial `number` trained its first step, or would have if it had never paused.
+
+        Rounds order the results of trials that train side by side: trial i trains step s (from 0) in round begun + s,
+        whether or not it was interrupted, and a trial begins in the round after which there was room for it.
+        """
+        return self._rows[number].begun
 
     def checkpoint(self, number: int) -> Checkpoint | None:
         """Where trial `number` can continue from; None: from its start."""
@@ -241,6 +250,7 @@ class History:
         if row.state is not before:
             self._sort(number, row)
         self._draw_conclusions(row, event)
+        self._tell_round(row, before)
         self._pay(row)
 
     def _sort(self, number: int, row: Row) -> None:
@@ -266,6 +276,14 @@ class History:
         elif isinstance(event, e.Started) and event.parent is not None:
             parent, step = event.parent
             row.step, row.checkpoint = step, self._rows[parent].checkpoint
+
+    def _tell_round(self, row: Row, before: State | None) -> None:
+        """A new or paused trial goes on in the round after the last outcome or milestone; a lost lease in its own."""
+        is_new = before is None or (before is State.WAITING and row.epoch == 1)  # an enqueued trial's first lease
+        if row.state is State.RUNNING and (is_new or before is State.PAUSED):
+            row.begun = self._round - row.step
+        elif before is State.RUNNING and row.state not in (State.RUNNING, State.WAITING):
+            self._round = max(self._round, row.begun + row.step)
 
     def _pay(self, row: Row) -> None:
         """Steps are paid when they are promised to a running trial, and refunded when it leaves without them."""

@@ -21,8 +21,8 @@ class Row:
     """One trial while its history is folded. `values` are its configuration in the order of the space's names."""
 
     __slots__ = (
-        "attempts", "checkpoint", "curve", "epoch", "failure", "metrics", "paid", "parent", "pausable", "record",
-        "seconds", "state", "step", "steps", "strategy", "task", "until", "values", "worker",
+        "attempts", "begun", "checkpoint", "curve", "epoch", "failure", "metrics", "paid", "parent", "pausable",
+        "record", "seconds", "state", "step", "steps", "strategy", "task", "until", "values", "worker",
     )  # fmt: skip
 
     def __init__(self, values: tuple[Any, ...], task: int) -> None:
@@ -30,6 +30,7 @@ class Row:
         self.state: State | None = None
         self.worker, self.epoch, self.attempts = "", 0, 0
         self.until: int | None = None
+        self.begun = 0
         self.step, self.paid, self.seconds, self.pausable = 0, 0, 0.0, True
         self.record, self.strategy = "{}", ""
         self.parent: tuple[int, int] | None = None

@@ -37,12 +37,12 @@ def scheduler_named(name: str) -> Scheduler:
 
 def executor_named(name: str) -> Equippable:
     """The executor of that name with its default options. Raises StudyError for an unknown name."""
-    return _named("executor", name, {"inline": _inline, "auto": _inline})
+    return _named("executor", name, {"inline": _inline, "fused": _fused, "auto": _inline})
 
 
 def checked_executor(name: str) -> str:
     """The name, if there is such an executor; it is made, and torch loaded, when a search starts."""
-    return _named("executor", name, {"inline": lambda: name, "auto": lambda: name})
+    return _named("executor", name, dict.fromkeys(("inline", "fused", "auto"), lambda: name))
 
 
 def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
@@ -85,6 +85,12 @@ def _inline() -> Equippable:
     from cotune.executors.inline import Inline  # loads torch
 
     return Inline()
+
+
+def _fused() -> Equippable:
+    from cotune.executors.fused import Fused  # loads torch
+
+    return Fused()
 
 
 def _named(kind: str, name: str, parts: dict[str, Callable[[], _Part]]) -> _Part:

@@ -263,5 +263,5 @@ def job_of(history: History, number: int) -> Job:
         seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=history.step(number),
         until=history.until(number), steps=history.steps, checkpoint=history.checkpoint(number),
         reported=history.reported(number, history.step(number)),
-        objectives=tuple(history.objectives),
+        objectives=tuple(history.objectives), begun=history.begun(number),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cotune.errors import StudyError, TaskError
-from cotune.executors.objective import Objective, of_task, of_trial_function
+from cotune.executors.objective import Objective, OfTask, of_trial_function
 from cotune.executors.running import RunningTrial
 from cotune.space import Space
 from cotune.study.directions import directions
@@ -45,7 +45,7 @@ def target_of(
         chosen = _task_directions(what, minimize, maximize)
         require_known(what, space)
         require_read(what, space)
-        objective = of_task(what, next(iter(chosen.items())))
+        objective = OfTask(what, next(iter(chosen.items())))
         return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
     if not callable(what):
         raise StudyError(

@@ -69,6 +69,12 @@ class Panel:
         if self._is_shown and self._last is not None:
             self._print_last(self._last)
 
+    def note(self, text: str) -> None:
+        """Print a line beside the panel."""
+        if self._is_shown:
+            console = self._live.console if self._live is not None else self._console
+            console.print(Text(f"{self._title}: {printable(text)}"), soft_wrap=True)
+
     def show(self, history: History) -> None:
         """Draw anew, if it is time."""
         begun = time.monotonic()

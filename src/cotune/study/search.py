@@ -57,8 +57,9 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         stack.enter_context(_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
-            workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch)
-        )
+            workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
+            panel.note,
+        )  # fmt: skip
         trainer = workshop.executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))
         stack.callback(lambda: keeper.tidy(log.refresh()))

@@ -1,0 +1,245 @@
+"""Training many trials of a task side by side, as lanes of one vectorised pass.
+
+Work goes in rounds: in one round every trial that is due trains one epoch. Trials of one kind share a population; what
+cannot be fused trains by itself in the same round. Rounds are counted over the whole study, so that results come in the
+same order whether or not the search was interrupted: a trial that continues from an older checkpoint than its
+neighbours is trained alone until it has caught up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+
+from cotune.errors import Interrupted, LeaseLost, StudyError
+from cotune.executors.equipment import Equipment
+from cotune.executors.executor import Emit, Executor
+from cotune.executors.interruption import Abandoned, Interruption
+from cotune.executors.lane import Lane
+from cotune.executors.objective import OfTask
+from cotune.records import Event, Job
+from cotune.training import Isolated
+from cotune.training.devices import check_device, present
+from cotune.training.fused import Kinds, Population, Unfusable
+
+REPORT_S = 1.0
+"""Reports are in the log at most about so many seconds after they were made."""
+_FEWEST = 2
+"""A population that ran out of memory is halved down to this."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Train up to `lanes` trials of a task together in the calling thread.
+
+    lanes: trials at once. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is
+    an error, rather than trained by itself.
+    """
+
+    lanes: int = 32
+    device: str = "auto"
+    checkpoint_s: float = 30.0
+    is_demanded: bool = True
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        if isinstance(self.lanes, bool) or not isinstance(self.lanes, int) or self.lanes < 1:
+            raise StudyError(f"Fused(lanes={self.lanes!r}) takes a whole number of at least 1")
+        seconds = self.checkpoint_s
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+            raise StudyError(f"Fused(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
+
+    def equip(self, equipment: Equipment) -> Executor:
+        """The executor, ready to train what the equipment says. Raises StudyError for a function of a trial."""
+        if not isinstance(equipment.objective, OfTask):
+            raise StudyError(
+                "executor='fused' trains the trials of a ct.Task; a function of a trial has a loop of its own. "
+                "Use executor='inline'."
+            )
+        return _FusedExecutor(self, equipment, equipment.objective)
+
+
+class _FusedExecutor:
+    def __init__(self, settings: Fused, equipment: Equipment, objective: OfTask) -> None:
+        self.slots = settings.lanes
+        self._settings, self._equipment, self._objective = settings, equipment, objective
+        self._device = str(present(settings.device))
+        self._isolated = Isolated()
+        self._jobs: deque[Job] = deque()
+        self._lanes: list[Lane] = []
+        self._kinds = Kinds()
+        self._populations: dict[tuple[int, ...], Population] = {}
+        self._most = settings.lanes
+        self._told: set[str] = set()
+        self._reported_at = self._saved_at = time.monotonic()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._jobs.extend(jobs)
+
+    def wait(self, timeout_s: float, emit: Emit) -> None:
+        """Train one round; returns when it is in the log, as far as it has to be."""
+        if not self._jobs and not self._lanes:
+            time.sleep(timeout_s)
+            return
+        interruption = self._equipment.interruption
+        try:
+            with self._isolated, interruption.exposed():
+                events = self._round()
+        except (Abandoned, KeyboardInterrupt, Interrupted) as error:
+            _request(interruption, error)
+            events = self._left([])
+        if interruption.is_requested:
+            events += self._left(self._lanes)
+        self._log(events, emit)
+
+    def close(self) -> None:
+        self._jobs.clear()
+        self._lanes.clear()
+        self._populations.clear()
+
+    def _round(self) -> list[Event]:
+        begun = time.monotonic()
+        events = self._admitted()
+        now = min((lane.round for lane in self._lanes), default=0)
+        due = [lane for lane in self._lanes if lane.round == now]
+        for lanes in self._bundles(due):
+            self._train(lanes)
+        for lane in due:
+            lane.spend((time.monotonic() - begun) / len(due))
+        for lane in sorted(due, key=lambda lane: lane.number):
+            events += lane.ended(self._equipment.checkpoints)
+        self._lanes = [lane for lane in self._lanes if not lane.has_ended]
+        return events + self._regular(time.monotonic() - begun)
+
+    def _admitted(self) -> list[Event]:
+        """Take new jobs into lanes; what fails at once is an outcome."""
+        events: list[Event] = []
+        while self._jobs:
+            lane = Lane(self._jobs.popleft(), self._objective, self._device)
+            lane.begin(self._equipment.checkpoints, self._isolated)
+            if not lane.has_ended:
+                self._classify(lane)
+                self._lanes.append(lane)
+            events += lane.ended(self._equipment.checkpoints)
+        return events
+
+    def _classify(self, lane: Lane) -> None:
+        """Find out whether the lane can be fused, and say so once if not."""
+        try:
+            lane.kind = self._kinds.of(lane.run, lambda seed: lane.twin(seed, self._isolated), self._isolated.seed)
+        except Unfusable as refusal:
+            name = type(lane.run.model).__name__
+            if self._settings.is_demanded:
+                raise StudyError(
+                    f"executor='fused': cannot fuse {name}: {refusal}. Use executor='auto', which trains such trials "
+                    "by themselves."
+                ) from refusal
+            self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
+
+    def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
+        """The lanes that train together, by number; each unfusable one by itself."""
+        for lane in due:
+            if lane.kind is None:
+                yield [lane]
+        kinds = list(dict.fromkeys(lane.kind for lane in due if lane.kind is not None))
+        for kind in kinds:
+            alike = sorted((lane for lane in due if lane.kind == kind), key=lambda lane: lane.number)
+            for _, part in groupby(enumerate(alike), key=lambda pair: pair[0] // self._most):
+                yield [lane for _, lane in part]
+
+    def _train(self, lanes: Sequence[Lane]) -> None:
+        """One epoch of a bundle. What goes wrong for all of them is tried again, in halves or one by one."""
+        if lanes[0].kind is None:
+            lanes[0].train(self._isolated)
+            return
+        try:
+            measured = self._population(lanes).train_epoch([lane.step for lane in lanes])
+        except (torch.OutOfMemoryError, MemoryError):
+            self._shrink(len(lanes))
+            self._restart(lanes)
+        except Exception as error:  # noqa: BLE001 - the user's code; by itself it will say whose fault it is
+            self._tell(f"a fused pass failed ({type(error).__name__}: {error}); running its trials separately")
+            for lane in lanes:
+                lane.kind = None
+            self._restart(lanes)
+        else:
+            for lane, metrics in zip(lanes, measured, strict=True):
+                lane.note(metrics)
+
+    def _population(self, lanes: Sequence[Lane]) -> Population:
+        """The population of these lanes; a new one if others were together in the last round."""
+        key = tuple(lane.number for lane in lanes)
+        if key not in self._populations:
+            present = {lane.number for lane in self._lanes}
+            kept = {known: p for known, p in self._populations.items() if present.issuperset(known)}
+            kept = {known: p for known, p in kept.items() if not set(known) & set(key)}
+            assert lanes[0].kind is not None
+            kept[key] = Population([lane.run for lane in lanes], lifts=lanes[0].kind.lifts)
+            self._populations = kept
+        return self._populations[key]
+
+    def _shrink(self, n_lanes: int) -> None:
+        """After running out of memory."""
+        self._populations.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._most = max(_FEWEST, n_lanes // 2)
+        self._tell(f"out of memory with {n_lanes} lanes; going on with {self._most}")
+
+    def _restart(self, lanes: Sequence[Lane]) -> None:
+        """Have lanes whose epoch broke off go back to their last checkpoints."""
+        self._populations.clear()
+        for lane in lanes:
+            if len(lanes) == 1 and lane.kind is not None:
+                lane.kind = None
+            lane.begin(self._equipment.checkpoints, self._isolated)
+
+    def _regular(self, round_s: float) -> list[Event]:
+        """Reports once a second, and checkpoints of all lanes now and then."""
+        now, events = time.monotonic(), list[Event]()
+        if now - self._saved_at >= self._settings.checkpoint_s:
+            self._saved_at = self._reported_at = now
+            for lane in self._lanes:
+                events += lane.saved(self._equipment.checkpoints)
+        elif now + round_s - self._reported_at >= REPORT_S:
+            self._reported_at = now
+            for lane in self._lanes:
+                events += lane.reported()
+        return events
+
+    def _left(self, lanes: Sequence[Lane]) -> list[Event]:
+        """Give all lanes back: `lanes` with their states, the others as they were last saved."""
+        whole = {lane.number for lane in lanes}
+        events = list[Event]()
+        for lane in self._lanes:
+            events += lane.released(self._equipment.checkpoints if lane.number in whole else None)
+        events += [Lane(job, self._objective, self._device).given_back() for job in self._jobs]
+        self.close()
+        return events
+
+    def _log(self, events: list[Event], emit: Emit) -> None:
+        """All in one, so that no part of a round is known without the rest; but for trials that were lost meanwhile."""
+        if not events:
+            return
+        try:
+            emit(events)
+        except LeaseLost:
+            for number, part in groupby(events, key=lambda event: event.number):
+                try:
+                    emit(list(part))
+                except LeaseLost:
+                    self._lanes = [lane for lane in self._lanes if lane.number != number]
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._equipment.notice(text)
+
+
+def _request(interruption: Interruption, error: BaseException) -> None:
+    interruption.request(int(error.code) - 128 if isinstance(error, Interrupted) and error.code else 2)

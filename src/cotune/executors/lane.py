@@ -1,0 +1,150 @@
+"""One trial in a lane: its run, how far it is, and what is not in the log yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import final
+
+from cotune.errors import StorageError
+from cotune.executors import outcome
+from cotune.executors.equipment import Checkpoints
+from cotune.executors.interruption import Abandoned
+from cotune.executors.objective import OfTask, require_sound
+from cotune.executors.reports import reported
+from cotune.records import Checkpointed, Event, Job, Reached, Released
+from cotune.training import Isolated, Run
+from cotune.training.fused import Kind
+
+
+@final
+class Lane:
+    """A job of a task while it trains beside others.
+
+    step: epochs trained. kind: with which others it can be fused; None if it trains by itself. has_ended: whether its
+    outcome or milestone is reached, which `ended` tells once.
+    """
+
+    run: Run
+
+    def __init__(self, job: Job, objective: OfTask, device: str) -> None:
+        self._job, self._objective, self._device = job, objective, device
+        self.step, self.has_ended = 0, False
+        self.kind: Kind | None = None
+        self._points: dict[int, dict[str, float]] = {}
+        self._last: dict[str, float] = {}
+        self._failure: BaseException | None = None
+        self._seconds = 0.0
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self._job.number
+
+    @property
+    def round(self) -> int:
+        """In which of the study's rounds its next epoch is due."""
+        return self._job.begun + self.step
+
+    def begin(self, checkpoints: Checkpoints, isolated: Isolated) -> None:
+        """Build the run and take up its last checkpoint; an error of the user's code ends the trial."""
+        begun = time.monotonic()
+        self.step, self._points, self._last = 0, {}, {}
+        try:
+            self.run = self.twin(None, isolated)
+            self._take_up(checkpoints)
+        except (Abandoned, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
+            self._fail(error)
+        self.spend(time.monotonic() - begun)
+
+    def twin(self, seed: int | None, isolated: Isolated) -> Run:
+        """The run as it is before its first epoch, or with another seed than the trial's."""
+        seeds = self._job.seed if seed is None else seed, self._job.shared_seed
+        return self._objective.run(self._job.config, seeds, isolated, self._device)
+
+    def train(self, isolated: Isolated) -> None:
+        """One epoch by itself."""
+        try:
+            self.note(self.run.train_epoch(self.step))
+        except (Abandoned, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - law 8
+            self._fail(error)
+
+    def note(self, metrics: Mapping[str, float]) -> None:
+        """Take in the metrics of the next epoch."""
+        self.step += 1
+        self._last = dict(metrics)
+        self._points[self.step] = self._last
+        try:
+            require_sound(metrics)
+        except outcome.Diverged as error:
+            self._fail(error)
+        self.has_ended = self.has_ended or self.step >= self._goal
+
+    def spend(self, seconds: float) -> None:
+        """Count time that was spent on the trial."""
+        self._seconds += seconds
+
+    def reported(self) -> list[Event]:
+        """What is not in the log yet."""
+        points, self._points = self._points, {}
+        return [reported(self._job, points)] if points else []
+
+    def saved(self, checkpoints: Checkpoints) -> list[Event]:
+        """The same, and a checkpoint of the state as it is."""
+        state = {"run": self.run.state_dict()}
+        kept = checkpoints.save(self.number, self._job.epoch, self.step, state)
+        return [
+            *self.reported(), Checkpointed(self.number, self._job.epoch, kept.step, kept.file, kept.sha256)
+        ]  # fmt: skip
+
+    def ended(self, checkpoints: Checkpoints) -> list[Event]:
+        """What is to be logged at its end; nothing before."""
+        if not self.has_ended:
+            return []
+        if self._failure is not None:
+            return [*self.reported(), outcome.of_error(self._job, self._failure, self._spent)]
+        events = self.saved(checkpoints)
+        if self.step < self._last_step:
+            return [*events, Reached(self.number, self._job.epoch, self.step, self._spent)]
+        return [*events, outcome.of_result(self._job, self.step, self._last, None, self._spent)]
+
+    def released(self, checkpoints: Checkpoints | None) -> list[Event]:
+        """What is to be logged when it is given back unfinished; with checkpoints, its state is kept."""
+        is_further = self.step > self._job.step
+        before = self.saved(checkpoints) if checkpoints is not None and is_further else self.reported()
+        return [*before, self.given_back()]
+
+    def given_back(self) -> Event:
+        """The end of the lease."""
+        return Released(self.number, self._job.epoch, self._spent)
+
+    @property
+    def _spent(self) -> float:
+        return round(self._seconds, 6)
+
+    @property
+    def _last_step(self) -> int:
+        return min(self.run.epochs, self._job.steps or self.run.epochs)
+
+    @property
+    def _goal(self) -> int:
+        return min(self._last_step, self._job.until or self._last_step)
+
+    def _take_up(self, checkpoints: Checkpoints) -> None:
+        """Continue from the checkpoint; a damaged or missing one means that the trial starts again."""
+        if self._job.checkpoint is None:
+            return
+        try:
+            state = checkpoints.load(self._job.checkpoint)
+        except StorageError:
+            return
+        self.run.load_state_dict(state["run"])
+        self.step, self._last = self._job.checkpoint.step, dict(self._job.reported)
+        self.has_ended = self.step >= self._goal
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure, self.has_ended = error, True
