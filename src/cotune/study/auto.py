@@ -35,9 +35,10 @@ def scheduler_named(name: str) -> Scheduler:
     return _named("scheduler", name, {"none": Plain, "auto": Plain})
 
 
-def executor_named(name: str) -> Equippable:
-    """The executor of that name with its default options. Raises StudyError for an unknown name."""
-    return _named("executor", name, {"inline": _inline, "fused": _fused, "auto": _inline})
+def executor_named(name: str) -> Equippable | None:
+    """The executor of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
+    parts: dict[str, Callable[[], Equippable | None]] = {"inline": _inline, "fused": _fused, "auto": lambda: None}
+    return _named("executor", name, parts)
 
 
 def checked_executor(name: str) -> str:

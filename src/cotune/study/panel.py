@@ -71,7 +71,7 @@ class Panel:
 
     def note(self, text: str) -> None:
         """Print a line beside the panel."""
-        if self._is_shown:
+        if self._is_shown and text:
             console = self._live.console if self._live is not None else self._console
             console.print(Text(f"{self._title}: {printable(text)}"), soft_wrap=True)
 

@@ -23,6 +23,7 @@ from cotune.executors.equipment import Checkpoints, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
 from cotune.study.best import Best
+from cotune.study.engine import measured
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
 from cotune.study.loop import Planner, Search
@@ -39,10 +40,13 @@ def checkpoints_at(path: Path | None) -> Checkpoints:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where a search is worked off: what is trained, who trains it, and where the states of its trials are kept."""
+    """Where a search is worked off: what is trained, who trains it, and where the states of its trials are kept.
+
+    executor: None for what a measurement says.
+    """
 
     target: Target
-    executor: Equippable
+    executor: Equippable | None
     checkpoints: Checkpoints
     path: Path | None
 
@@ -60,7 +64,11 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
             panel.note,
         )  # fmt: skip
-        trainer = workshop.executor.equip(equipment)
+        executor = workshop.executor
+        if executor is None:
+            executor, why = measured(log, workshop.target, planner.budget.trials)
+            panel.note(why)
+        trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))
         stack.callback(lambda: keeper.tidy(log.refresh()))
         stack.callback(trainer.close)
