@@ -39,6 +39,16 @@ SPACES: dict[str, Callable[[], Space]] = {
     ),
     "rule": lambda: Space(heads=Int(1, 8), hidden=Int(8, 64), require=lambda c: c.hidden % c.heads == 0),
     "starts": lambda: Space(x=Float(0.0, 1.0, default=0.25), y=Float(0.0, 1.0), start=[{"x": 0.5, "y": 0.5}]),
+    "finite with a rule": lambda: Space(a=Int(1, 4), b=Int(1, 4), require=lambda c: (c.a + c.b) % 2 == 0),
+    "finite with starts": lambda: Space(
+        a=Categorical(["p", "q", "r"]), b=Int(1, 3), start=[{"a": "q", "b": 2}, {"a": "r", "b": 1}, {"a": "p", "b": 3}]
+    ),
+    "rule and starts": lambda: Space(
+        heads=Int(1, 8),
+        hidden=Int(8, 64),
+        require=lambda c: c.hidden % c.heads == 0,
+        start=[{"heads": 2, "hidden": 8}, {"heads": 3, "hidden": 63}],
+    ),
     "wide": lambda: Space({f"x{i}": Float(-1.0, 1.0) for i in range(6)}),
 }
 
@@ -72,8 +82,13 @@ def grown(make: Callable[[], Strategy], space: Space, n: int, result: Callable[[
         suggestions = make().suggest(history, 1, draw_with(0))
         if not suggestions:
             break
-        history.extend([started(number, dict(suggestions[0].config)), result(number)])
+        history.extend([begun(number, suggestions[0]), result(number)])
     return history
+
+
+def begun(number: int, suggestion: Suggestion) -> Event:
+    """A trial of what was suggested, with its decision record."""
+    return Started(number, dict(suggestion.config), "w", None, dict(suggestion.decision), 0)
 
 
 def test_suggestions_belong_to_the_space(make: Callable[[], Strategy], space: Space) -> None:
@@ -86,11 +101,22 @@ def test_the_same_history_and_generators_give_the_same_suggestions(make: Callabl
     assert plain(make().suggest(history, 4, draw_with(3))) == plain(make().suggest(history, 4, draw_with(3)))
 
 
-def test_fewer_suggestions_are_a_beginning_of_more(make: Callable[[], Strategy], space: Space) -> None:
-    history = grown(make, space, 3)
-    whole = plain(make().suggest(history, 6, draw_with(0)))
-    for n in range(1, 6):
-        assert plain(make().suggest(history, n, draw_with(0))) == whole[:n]
+@pytest.mark.parametrize("n_trials", [0, 1, 6])
+def test_suggestions_at_once_are_those_asked_for_one_by_one(
+    make: Callable[[], Strategy], space: Space, n_trials: int
+) -> None:
+    """Where the earlier ones are pending; the space's starting points first, as in every study."""
+
+    def make_whole() -> Strategy:
+        return StartsFirst(make())
+
+    history = grown(make_whole, space, n_trials)
+    at_once = {n: plain(make_whole().suggest(history, n, draw_with(0))) for n in (2, 3, 6)}
+    one_by_one: list[Suggestion] = []
+    while len(one_by_one) < 6 and (suggestions := make_whole().suggest(history, 1, draw_with(0))):
+        history.extend([begun(len(history), suggestions[0])])
+        one_by_one += suggestions
+    assert at_once == {n: plain(one_by_one[:n]) for n in at_once}
 
 
 def test_a_strategy_that_remembers_says_what_a_fresh_one_says(make: Callable[[], Strategy], space: Space) -> None:
@@ -102,7 +128,7 @@ def test_a_strategy_that_remembers_says_what_a_fresh_one_says(make: Callable[[],
         assert plain(suggestions) == plain(make().suggest(history, 2, draw_with(0)))
         if not suggestions:
             break
-        history.extend([started(number, dict(suggestions[0].config)), done(number, 1.0)])
+        history.extend([begun(number, suggestions[0]), done(number, 1.0)])
 
 
 def test_a_history_cut_off_and_folded_again_gives_the_same_next_suggestion(
@@ -117,8 +143,7 @@ def test_a_history_cut_off_and_folded_again_gives_the_same_next_suggestion(
         assert plain(make().suggest(again, 1, draw_with(0))) == plain(suggestions)
         if not suggestions:
             break
-        config, decision = dict(suggestions[0].config), dict(suggestions[0].decision)
-        events += [Started(number, config, "w", None, decision, 0), _good(number)]
+        events += [begun(number, suggestions[0]), _good(number)]
         history.extend(events[-2:])
 
 
@@ -142,8 +167,8 @@ def test_a_finite_space_is_proposed_whole_without_repeats_and_then_ends(
     history, strategy = history_of(SPACES["choices"](), []), make()
     while suggestions := strategy.suggest(history, width, draw_with(0)):
         for suggestion in suggestions:
-            number, config, decision = len(history), dict(suggestion.config), dict(suggestion.decision)
-            history.extend([Started(number, config, "w", None, decision, 0), _good(number)])
+            number = len(history)
+            history.extend([begun(number, suggestion), _good(number)])
     assert len(history) == 9 == len({json.dumps(dict(history.config(number))) for number in range(9)})
 
 

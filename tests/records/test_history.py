@@ -24,6 +24,7 @@ from cotune.records import (
     Setting,
     State,
     Stopped,
+    Suggestion,
     from_json,
     to_json,
 )
@@ -43,6 +44,25 @@ def test_the_fold_does_not_depend_on_how_the_log_is_cut() -> None:
         pieces.x, pieces.y  # noqa: B018 - reading in between must not matter
     assert np.array_equal(whole.x, pieces.x) and np.array_equal(whole.y, pieces.y, equal_nan=True)
     assert [whole.trial(i) for i in range(2)] == [pieces.trial(i) for i in range(2)]
+
+
+def test_what_is_planned_is_pending_in_another_history() -> None:
+    history = history_of(plane(), [started(0, A), done(0, 1.0), started(1, B)])
+    before = history.x.copy(), history.y.copy(), dict(history.running), history.position, history.steps_paid
+    ahead = history.and_pending([Suggestion(history.space.check(config), {"strategy": "start"}) for config in (A, B)])
+    assert len(ahead) == 4 and list(ahead.running) == [1, 2, 3] and ahead.strategy(3) == "start"
+    assert np.array_equal(ahead.x, [*before[0], *before[0]]) and ahead.ended.tolist() == [True, False, False, False]
+    assert np.array_equal(history.x, before[0]) and np.array_equal(history.y, before[1], equal_nan=True)
+    assert (len(history), dict(history.running), history.position, history.steps_paid) == (2, *before[2:])
+
+
+def test_a_history_goes_on_as_if_nothing_had_been_planned() -> None:
+    events = [started(0, A), done(0, 1.0)]
+    history, untouched = history_of(plane(), events), history_of(plane(), [*events, started(1, B), done(1, 2.0)])
+    history.and_pending([Suggestion(history.space.check(A), {})] * 20).x  # noqa: B018 - it writes what is encoded
+    history.extend([started(1, B), done(1, 2.0)])
+    assert np.array_equal(history.x, untouched.x) and np.array_equal(history.y, untouched.y)
+    assert [history.trial(i) for i in range(2)] == [untouched.trial(i) for i in range(2)]
 
 
 def test_x_is_the_encoding_of_the_configurations() -> None:

@@ -114,6 +114,13 @@ def test_starting_points_are_not_lost_when_other_trials_came_before() -> None:
     assert [s.config["x"] for s in suggestions] == [0.1, 0.2, space.sample(draw(3))["x"]]
 
 
+def test_what_follows_the_starting_points_of_a_batch_is_none_of_them() -> None:
+    space = Space(a=Categorical(["p", "q", "r"]), start=[{"a": "q"}, {"a": "r"}])
+    for strategy in (Grid(), Random(), Sobol()):
+        suggestions = StartsFirst(strategy).suggest(history_of(space, []), 5, draw)
+        assert [s.config["a"] for s in suggestions] == ["q", "r", "p"]
+
+
 def _as_started(number: int, suggestion: object) -> object:
     from cotune.records import Started
 

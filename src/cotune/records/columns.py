@@ -26,6 +26,13 @@ class Columns:
         self._y: Floats = np.empty((0, 0))
         self._ended = np.zeros(0, dtype=np.bool_)
 
+    def copy(self) -> Columns:
+        """The same rows, in arrays of its own."""
+        other = Columns()
+        other.signs, other.n_encoded = self.signs, self.n_encoded
+        other._x, other._y, other._ended = self._x.copy(), self._y.copy(), self._ended.copy()
+        return other
+
     def x(self, space: Space, new: Sequence[Config]) -> Floats:
         """All rows, after encoding the configurations that were not yet."""
         n = self.n_encoded + len(new)

@@ -1,12 +1,14 @@
 """What a study knows: the fold of its events, kept as rows of facts and as columns of numbers.
 
-`History.extend` is the only way in, so a history can always be rebuilt from the log. Readers must not change what
-they get. Inside, every objective is a loss to minimise: a maximised metric has its sign turned in `y`.
+`History.extend` is the only way in, so a history can always be rebuilt from the log. `and_pending` gives another one,
+ahead of it by what is planned. Readers must not change what they get. Inside, every objective is a loss to minimise: a
+maximised metric has its sign turned in `y`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from cotune.config import Config
 from cotune.errors import FormatError
 from cotune.records import events as e
+from cotune.records.actions import Suggestion
 from cotune.records.columns import Columns, Floats, is_dominated
 from cotune.records.events import Event, JsonValue
 from cotune.records.row import Row
@@ -219,6 +222,19 @@ class History:
             else:
                 self._fold_trial(number, event)
             self.position += 1
+
+    def and_pending(self, suggestions: Sequence[Suggestion]) -> History:
+        """This history as it would be if the next trials were started with these suggestions; it does not change.
+
+        The trials that both have are shared, so the other one serves for a decision and not beyond the next `extend`.
+        """
+        ahead = copy(self)
+        ahead._rows, ahead._columns, ahead.running = list(self._rows), self._columns.copy(), dict(self.running)
+        ahead.extend(
+            e.Started(number, dict(new.config), "", None, dict(new.decision), self.position, task=new.task)
+            for number, new in enumerate(suggestions, start=len(self))
+        )
+        return ahead
 
     def _fold_study(self, event: Event) -> None:
         match event:

@@ -51,13 +51,20 @@ class Grid:
         budget = history.settings.get("trials")
         seen = self._cache[0] if self._cache else None
         if seen is None or seen.history is not history or seen.budget != budget:
-            points = history.space.grid(budget)
-            order = generator(history.seed, Purpose.CHOOSE).random(len(points)).argsort(kind="stable")
-            seen = _Seen(history, budget, [points[i] for i in order])
+            seen = _Seen(history, budget, _shuffled(history, budget, seen))
             self._cache[:] = [seen]
         seen.keys.update(_key(history.config(number)) for number in range(seen.n_trials, len(history)))
         seen.n_trials = len(history)
         return seen
+
+
+def _shuffled(history: History, budget: int | None, seen: _Seen | None) -> list[Config]:
+    """The grid in the order of this history's seed; of the same space with the same seed it is known already."""
+    if seen and seen.history.space is history.space and (seen.history.seed, seen.budget) == (history.seed, budget):
+        return seen.points
+    points = history.space.grid(budget)
+    order = generator(history.seed, Purpose.CHOOSE).random(len(points)).argsort(kind="stable")
+    return [points[i] for i in order]
 
 
 def _key(config: Config) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+from numpy.random import Generator
 from torch.quasirandom import SobolEngine
 
 from cotune.config import Config
@@ -28,6 +29,11 @@ class Spread:
         first = len(history)
         points = self._points(history, first, n)
         return [_placed(history.space, point, first + i, draw) for i, point in enumerate(points)]
+
+    def at(self, history: History, number: int, generator: Generator) -> Config:
+        """The configuration for one trial alone; the generator is that trial's, for where a rule forbids its point."""
+        [point] = self._points(history, number, 1)
+        return _placed(history.space, point, number, lambda _: generator)[0]
 
     def _points(self, history: History, first: int, n: int) -> list[list[float]]:
         """Points first .. first + n - 1, each in [0, 1]^d."""

@@ -16,14 +16,15 @@ class StartsFirst:
     then: Strategy
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
-        """Starting points that no trial has had, then suggestions of the other strategy for the remaining numbers."""
+        """Starting points that no trial has had, then what the other strategy suggests where those are pending."""
         starts = history.space.starts[_n_used(history) :][:n]
         first = [
             Suggestion(config, {"strategy": "start", "why": "a starting point", **known(history, i)})
             for i, config in enumerate(starts)
         ]
-        rest = self.then.suggest(history, n, draw)[len(first) :] if len(first) < n else []
-        return first + rest
+        if len(first) == n:
+            return first
+        return first + self.then.suggest(history.and_pending(first) if first else history, n - len(first), draw)
 
 
 def _n_used(history: History) -> int:

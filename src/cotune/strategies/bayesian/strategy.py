@@ -66,10 +66,11 @@ class BayesianOptimization:
         return planned
 
     def _kept(self, history: History) -> _Kept:
-        if not self._cache or self._cache[0].history is not history:
-            ground = Ground.of(history.space)
-            self._cache[:] = [_Kept(history, ground, ground.features.of(history.x))]
-        kept = self._cache[0]
+        kept = self._cache[0] if self._cache else None
+        if kept is None or kept.history is not history:
+            ground = kept.ground if kept and kept.history.space is history.space else Ground.of(history.space)
+            kept = _Kept(history, ground, ground.features.of(history.x))
+            self._cache[:] = [kept]
         fresh = history.x[len(kept.columns) :]
         kept.columns = np.concatenate([kept.columns, kept.ground.features.of(fresh)]) if len(fresh) else kept.columns
         kept.memory = remembered(history, kept.memory)
@@ -78,6 +79,6 @@ class BayesianOptimization:
     def _next(self, now: Situation, history: History) -> Suggestion | None:
         n_start = self.start if self.start is not None else min(5 + history.space.dimension // 2, 10)
         if now.number < n_start or now.evidence.n_results == 0:
-            spread, _ = Spread().of(history, now.number - len(history) + 1, lambda _: now.generator)[-1]
+            spread = Spread().at(history, now.number, now.generator)
             return opening(now, filled(history.space.encode(spread)[0]))
         return exploitation(now) or improvement(now)
