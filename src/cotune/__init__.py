@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cotune import errors
     from cotune.config import Config
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
+    from cotune.executors.fused import Fused
     from cotune.executors.inline import Inline
     from cotune.records import Trial
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
@@ -35,6 +36,7 @@ _HOME = {
     "Float": "cotune.space",
     "Grid": "cotune.strategies",
     "Holdout": "cotune.training",
+    "Fused": "cotune.executors.fused",
     "Inline": "cotune.executors.inline",
     "Int": "cotune.space",
     "Interrupted": "cotune.errors",
@@ -66,6 +68,7 @@ __all__ = [
     "Config",
     "CotuneError",
     "Float",
+    "Fused",
     "Grid",
     "Holdout",
     "Inline",

@@ -64,8 +64,37 @@ def loop_study(strategy: str, path: str | None) -> ct.Study:
     )  # fmt: skip
 
 
-STUDIES = {"task": task_study, "loop": loop_study}
-DELAY_S = {"task": 0.02, "loop": 0.08}  # one to three epochs
+def fused_study(strategy: str, path: str | None, checkpoint_s: float = 0.0) -> ct.Study:
+    """Trials side by side in four lanes, of two widths and different lengths, so that lanes are always on the move."""
+    from torch import nn
+
+    task = ct.Task(
+        model=lambda c: nn.Sequential(nn.Linear(64, c.width), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.width, 10)),
+        data=ct.data.digits(),
+        loss=nn.CrossEntropyLoss(),
+        metrics=["accuracy", "f1"],
+        epochs=4,
+    )
+    space = ct.Space(
+        optimizer=["sgd", "adam", "rmsprop"],
+        learning_rate=ct.Float(1e-4, 1e-1, log=True),
+        width=[8, 16],
+        dropout=ct.Float(0.0, 0.5),
+        epochs=ct.Int(2, 4),
+        batch_size=[128],
+    )
+    return ct.Study(
+        task, space, path=path, strategy=strategy, seed=5, executor=ct.Fused(lanes=4, checkpoint_s=checkpoint_s)
+    )
+
+
+def seldom_saved_study(strategy: str, path: str | None) -> ct.Study:
+    """The same with checkpoints at the trials' ends only: after a kill, lanes begin again beside trials that ended."""
+    return fused_study(strategy, path, checkpoint_s=1e9)
+
+
+STUDIES = {"task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study}
+DELAY_S = {"task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1}  # one to three epochs
 
 
 def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import torch
@@ -25,7 +25,7 @@ from cotune.executors.objective import OfTask
 from cotune.records import Event, Job
 from cotune.training import Isolated
 from cotune.training.devices import check_device, present
-from cotune.training.fused import Kinds, Population, Unfusable
+from cotune.training.fused import Census, Kinds, Population, Unfusable, signature
 
 REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
@@ -38,13 +38,16 @@ class Fused:
     """Train up to `lanes` trials of a task together in the calling thread.
 
     lanes: trials at once. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is
-    an error, rather than trained by itself.
+    an error, rather than trained by itself. fewest, census: a trial also trains by itself if it can be expected to have
+    fewer neighbours of its kind; both follow from the space, so that who happens to be there decides nothing.
     """
 
     lanes: int = 32
     device: str = "auto"
     checkpoint_s: float = 30.0
     is_demanded: bool = True
+    fewest: int = 1
+    census: Census | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -129,7 +132,9 @@ class _FusedExecutor:
         return events
 
     def _classify(self, lane: Lane) -> None:
-        """Find out whether the lane can be fused, and say so once if not."""
+        """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
+        if not self._pays(lane):
+            return
         try:
             lane.kind = self._kinds.of(lane.run, lambda seed: lane.twin(seed, self._isolated), self._isolated.seed)
         except Unfusable as refusal:
@@ -140,6 +145,15 @@ class _FusedExecutor:
                     "by themselves."
                 ) from refusal
             self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
+
+    def _pays(self, lane: Lane) -> bool:
+        census = self._settings.census
+        if census is None:
+            return True
+        try:
+            return census.expected(signature(lane.run), self.slots) >= self._settings.fewest
+        except Unfusable:
+            return True  # it will be said why not
 
     def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
         """The lanes that train together, by number; each unfusable one by itself."""

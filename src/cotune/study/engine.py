@@ -5,12 +5,19 @@ from __future__ import annotations
 from cotune.executors.equipment import Equippable
 from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
+from cotune.records import JsonValue
+from cotune.seeds import Purpose, generator
+from cotune.space import Space
 from cotune.study.log import Log
 from cotune.study.objectives import Target
-from cotune.training.fused import probe
+from cotune.training import Task
+from cotune.training.fused import Census, Verdict, probe
+from cotune.training.fused.probe import apart
 
-_GENERATIONS = 6
+_GENERATIONS = 4
 """A search learns from results, so no more trials train at a time than leave it so many rounds of them."""
+_MOST = 32
+_DRAWN = 64
 
 
 def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, str]:
@@ -18,14 +25,42 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
 
     trials: in total; None if that is not bounded. Why is empty for a function of a trial, which leaves no choice.
     """
-    if target.task is None:
+    task = target.task
+    if task is None:
         return Inline(), ""
-    known = log.refresh().settings.get("engine")
+    device = str(task.on())
+    known: JsonValue = log.refresh().settings.get("engine")
+    if known is not None and known["lanes"] == 1:
+        return Inline(), _in_words(known)
+    census = Census.of(task, _drawn(log.history.space), device)
     if known is None:
-        most = 32 if trials is None else trials // _GENERATIONS
-        example = log.history.space.examples()[0]
-        verdict = probe(target.task, example, device=str(target.task.on()), most=most)
+        verdict = _verdict(task, census, device, _MOST if trials is None else trials // _GENERATIONS)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
-        return Inline(), f"one trial at a time: {known['why']}"
-    return Fused(lanes=known["lanes"], is_demanded=False), f"fused trials: {known['why']}"
+        return Inline(), _in_words(known)
+    return Fused(lanes=known["lanes"], is_demanded=False, fewest=known["fewest"], census=census), _in_words(known)
+
+
+def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
+    """By the commonest kind of model in the space."""
+    commonest = census.commonest
+    config = {} if commonest is None else census.examples[commonest]
+    verdict = probe(task, config, device=device, most=min(_MOST, most)) if commonest is not None else None
+    if verdict is None:
+        return apart("no configuration of the space can be fused")
+    alike = census.expected(commonest, verdict.lanes)
+    if verdict.lanes > 1 and alike < verdict.fewest:
+        return apart(
+            f"of {verdict.lanes} trials at a time about {alike:.1f} would be alike, and {verdict.fewest} must be "
+            f"({verdict.why})"
+        )
+    return verdict
+
+
+def _drawn(space: Space) -> list[dict[str, JsonValue]]:
+    random = generator(0, Purpose.CHOOSE, 2)
+    return [dict(space.sample(random)) for _ in range(_DRAWN)]
+
+
+def _in_words(known: JsonValue) -> str:
+    return f"{'one trial at a time' if known['lanes'] == 1 else 'fused trials'}: {known['why']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,11 +30,14 @@ _ROUNDS = 3
 @final
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """lanes: trials to train together, 1 for one after another. fused_us, separate_us: CPU time of one training step of
-    one trial in either way; 0 where it was not measured. why: in words.
+    """lanes: trials to train together, 1 for one after another. fewest: so many must be alike for it to pay.
+
+    fused_us, separate_us: CPU time of one training step of one trial in either way; 0 where it was not measured. why:
+    in words.
     """
 
     lanes: int
+    fewest: int
     fused_us: float
     separate_us: float
     why: str
@@ -58,10 +62,10 @@ def probe(task: Task, config: Mapping[str, Any], *, device: str, most: int) -> V
         try:
             kind = Kinds().of(run, make, isolated.seed)
         except Unfusable as refusal:
-            return Verdict(1, 0.0, 0.0, f"cannot fuse {name}: {refusal}")
-        numbers = [n for n in _LANES if n <= most]
+            return apart(f"cannot fuse {name}: {refusal}")
+        numbers = sorted({n for n in (*_LANES, most) if _LANES[0] <= n <= most})
         if not numbers:
-            return Verdict(1, 0.0, 0.0, "there are too few trials to train several at a time")
+            return apart("there are too few trials to train several at a time")
         separate, fused = _measured(make, kind, numbers)
     return _judged(separate, fused)
 
@@ -89,8 +93,24 @@ def _judged(separate: float, fused: Mapping[int, float]) -> Verdict:
     us = fused[lanes]
     numbers = f"{us:.0f} us per training step of a trial in {lanes} lanes, {separate:.0f} us by itself"
     if separate < _GAIN * us:
-        return Verdict(1, us, separate, numbers)
-    return Verdict(lanes, us, separate, numbers)
+        return Verdict(1, 1, us, separate, numbers)
+    return Verdict(lanes, _fewest(separate, fused), us, separate, numbers)
+
+
+def apart(why: str) -> Verdict:
+    """One trial after another, for a reason that needs no measurement."""
+    return Verdict(1, 1, 0.0, 0.0, why)
+
+
+def _fewest(separate: float, fused: Mapping[int, float]) -> int:
+    """From how many lanes on the gain is `_GAIN`: a step costs a + b / lanes, by the two ends of what was measured."""
+    low, high = min(fused), max(fused)
+    if low == high:
+        return low
+    b = (fused[low] - fused[high]) / (1 / low - 1 / high)
+    a = fused[high] - b / high
+    room = separate / _GAIN - a
+    return max(2, math.ceil(b / room)) if room > 0 else high
 
 
 def _endless(epoch: Callable[[int], Iterator[Any]]) -> Iterator[Any]:
