@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -25,7 +25,7 @@ from cotune.executors.objective import OfTask
 from cotune.records import Event, Job
 from cotune.training import Isolated
 from cotune.training.devices import check_device, present
-from cotune.training.fused import Census, Kinds, Population, Unfusable, signature
+from cotune.training.fused import Census, Kinds, Population, Unfusable, forms, signature
 
 REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
@@ -133,10 +133,13 @@ class _FusedExecutor:
 
     def _classify(self, lane: Lane) -> None:
         """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
-        if not self._pays(lane):
-            return
         try:
-            lane.kind = self._kinds.of(lane.run, lambda seed: lane.twin(seed, self._isolated), self._isolated.seed)
+            if not self._pays(*(signature(lane.run, form) for form in forms(lane.run))):
+                return
+            kind = self._kinds.of(
+                lane.run, lambda seed, size: lane.twin(seed, size, self._isolated), self._isolated.seed
+            )
+            lane.kind = kind if self._pays(kind.signature) else None
         except Unfusable as refusal:
             name = type(lane.run.model).__name__
             if self._settings.is_demanded:
@@ -146,14 +149,10 @@ class _FusedExecutor:
                 ) from refusal
             self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
 
-    def _pays(self, lane: Lane) -> bool:
-        census = self._settings.census
-        if census is None:
-            return True
-        try:
-            return census.expected(signature(lane.run), self.slots) >= self._settings.fewest
-        except Unfusable:
-            return True  # it will be said why not
+    def _pays(self, *signatures: Hashable) -> bool:
+        """Whether enough neighbours can be expected in one of these forms."""
+        census, fewest = self._settings.census, self._settings.fewest
+        return census is None or any(census.expected(found, self.slots) >= fewest for found in signatures)
 
     def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
         """The lanes that train together, by number; each unfusable one by itself."""
@@ -193,7 +192,7 @@ class _FusedExecutor:
             kept = {known: p for known, p in self._populations.items() if present.issuperset(known)}
             kept = {known: p for known, p in kept.items() if not set(known) & set(key)}
             assert lanes[0].kind is not None
-            kept[key] = Population([lane.run for lane in lanes], lifts=lanes[0].kind.lifts)
+            kept[key] = Population([lane.run for lane in lanes], lanes[0].kind.form)
             self._populations = kept
         return self._populations[key]
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import final
 
+from cotune.config import Config
 from cotune.errors import StorageError
 from cotune.executors import outcome
 from cotune.executors.equipment import Checkpoints
@@ -51,7 +52,7 @@ class Lane:
         begun = time.monotonic()
         self.step, self._points, self._last = 0, {}, {}
         try:
-            self.run = self.twin(None, isolated)
+            self.run = self.twin(None, None, isolated)
             self._take_up(checkpoints)
         except (Abandoned, KeyboardInterrupt):
             raise
@@ -59,10 +60,13 @@ class Lane:
             self._fail(error)
         self.spend(time.monotonic() - begun)
 
-    def twin(self, seed: int | None, isolated: Isolated) -> Run:
-        """The run as it is before its first epoch, or with another seed than the trial's."""
+    def twin(self, seed: int | None, batch_size: int | None, isolated: Isolated) -> Run:
+        """The run as it is before its first epoch, or with another seed or batch size than the trial's."""
         seeds = self._job.seed if seed is None else seed, self._job.shared_seed
-        return self._objective.run(self._job.config, seeds, isolated, self._device)
+        config = self._job.config
+        if batch_size is not None:
+            config = Config({**dict(config), "batch_size": batch_size})
+        return self._objective.run(config, seeds, isolated, self._device)
 
     def train(self, isolated: Isolated) -> None:
         """One epoch by itself."""

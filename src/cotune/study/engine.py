@@ -43,12 +43,11 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
 
 def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
     """By the commonest kind of model in the space."""
-    commonest = census.commonest
-    config = {} if commonest is None else census.examples[commonest]
-    verdict = probe(task, config, device=device, most=min(_MOST, most)) if commonest is not None else None
-    if verdict is None:
+    configs = census.commonest
+    if not configs:
         return apart("no configuration of the space can be fused")
-    alike = census.expected(commonest, verdict.lanes)
+    verdict = probe(task, configs, device=device, most=min(_MOST, most))
+    alike = verdict.lanes * len(configs) / census.n_drawn
     if verdict.lanes > 1 and alike < verdict.fewest:
         return apart(
             f"of {verdict.lanes} trials at a time about {alike:.1f} would be alike, and {verdict.fewest} must be "

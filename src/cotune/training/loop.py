@@ -79,9 +79,14 @@ class Run:
         self.best: Best | None = None
 
     @property
+    def n_used(self) -> int:
+        """Training samples per epoch: all, or all but one."""
+        return _usable(len(self.train), self.batch_size)
+
+    @property
     def n_batches(self) -> int:
         """Optimiser steps per epoch."""
-        return math.ceil(_usable(len(self.train), self.batch_size) / self.batch_size)
+        return math.ceil(self.n_used / self.batch_size)
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """Trains epoch `epoch` (from 0) and validates; returns every metric, "loss" and "train_loss".
@@ -104,9 +109,7 @@ class Run:
     def order(self, epoch: int) -> Tensor:
         """(n,) int64: the training rows of epoch `epoch`, in the order in which they are used."""
         draw = torch.Generator().manual_seed(seeds.integer(self.seed, Purpose.ORDER, epoch))
-        return self.train.rows[
-            torch.randperm(len(self.train), generator=draw)[: _usable(len(self.train), self.batch_size)]
-        ]
+        return self.train.rows[torch.randperm(len(self.train), generator=draw)[: self.n_used]]
 
     def steps(self, epoch: int) -> Iterator[tuple[int, Tensor]]:
         """Trains epoch `epoch` batch by batch, without validation; each batch's size and loss, detached."""

@@ -1,10 +1,10 @@
 """Many runs trained as lanes of one vectorised pass, with the user's ordinary PyTorch code."""
 
 from cotune.training.fused.census import Census
-from cotune.training.fused.lanes import Kind, Kinds
+from cotune.training.fused.kinds import Kind, Kinds
 from cotune.training.fused.population import Population
 from cotune.training.fused.probe import Verdict, probe
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import signature
+from cotune.training.fused.signature import Form, forms, signature
 
-__all__ = ["Census", "Kind", "Kinds", "Population", "Unfusable", "Verdict", "probe", "signature"]
+__all__ = ["Census", "Form", "Kind", "Kinds", "Population", "Unfusable", "Verdict", "forms", "probe", "signature"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,35 +15,44 @@ from cotune.config import Config
 from cotune.seeds import Purpose
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import config_numbers, module_at, numbers
+from cotune.training.fused.signature import Form, config_numbers, module_at, numbers
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
 _TOLERANCE = 1e-9
 _STEPS = 2
 _OTHER = 0.75
+_ODD = 45
+"""A batch size of two pieces, of which the second is not full."""
+_EVALUATED = 16
 _NOISE = 1e-10
 """Adam turns a gradient that is zero but for rounding into a full step; such entries of parameters are not compared."""
 
 
-def check(make: Callable[[int], Run], seed: Callable[[int], None], *, lifts: bool) -> None:
+Rebuild = Callable[[int, int | None], Run]
+"""Another run of the same configuration: its seed, and its batch size if that shall be another."""
+
+
+def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
     """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
 
-    make: a run of the configuration in question, from a seed for its weights, order and noise. seed: seeds the global
-    generators, as `Isolated.seed` does. lifts: whether lanes may differ in `numbers`; the second lane then has others.
+    The second lane differs in what the form allows. seed: seeds the global generators, as `Isolated.seed` does.
     Raises Unfusable with what does not agree.
     """
     with _double():
-        plain, fused = ([make(number) for number in range(2)] for _ in range(2))
+        other = _ODD if form.is_cut else None
+        plain, fused = ([rebuild(0, None), rebuild(1, other)] for _ in range(2))
         for run in (*plain, *fused):
             _make_precise(run.model)
             if isinstance(run.forward.criterion.loss, nn.Module):
                 _make_precise(run.forward.criterion.loss)
-        if lifts:
+        if form.lifts:
             _vary(plain[1])
             _vary(fused[1])
-        population = Population(fused, lifts=lifts, dtype=torch.float64)
-        _compare(population, plain, [_alone(run, seed) for run in plain])
+        population = Population(fused, form, dtype=torch.float64)
+        twins = [plain[fused.index(run)] for run in population.runs]
+        _compare(population, twins, [_alone(run, seed) for run in twins])
+        _compare_evaluation(population, twins, seed)
 
 
 def _vary(run: Run) -> None:
@@ -57,8 +65,18 @@ def _vary(run: Run) -> None:
         run.forward.criterion = replace(criterion, config=Config({**dict(criterion.config), **others}))
 
 
-def _alone(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
-    """What one run computes by itself: per step the loss and gradients, and afterwards its tensors and evaluation."""
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one run computes by itself in a step; tensors after it."""
+
+    loss: Tensor
+    gradients: dict[str, Tensor | None]
+    parameters: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+
+
+def _alone(run: Run, seed: Callable[[int], None]) -> list[_Step]:
+    """A few steps of one run by itself."""
     steps = []
     run.model.train()
     seed(seeds.integer(run.seed, Purpose.NOISE, 0))
@@ -66,38 +84,43 @@ def _alone(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
         run.optimizer.zero_grad(set_to_none=True)
         loss = run.forward(batch)[1]
         loss.backward()
-        gradients = {
-            name: None if p.grad is None else p.grad.detach().clone() for name, p in run.model.named_parameters()
-        }
+        named = dict(run.model.named_parameters())
+        gradients = {name: None if p.grad is None else p.grad.detach().clone() for name, p in named.items()}
         if run.max_norm is not None:
             nn.utils.clip_grad_norm_(run.model.parameters(), run.max_norm)
         run.optimizer.step()
         run.pacer.after_batch()
-        steps.append((loss.detach(), gradients))
-    seed(seeds.integer(run.seed, Purpose.NOISE))
-    run.model.eval()
-    with torch.no_grad():
-        output, loss = run.forward(next(iter(_batches(run))))
-    return {"steps": steps, "output": output, "loss": loss}
+        after = ({n: t.detach().clone() for n, t in own} for own in (named.items(), run.model.named_buffers()))
+        steps.append(_Step(loss.detach(), gradients, *after))
+    return steps
 
 
-def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Mapping[str, Any]]) -> None:
+def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Sequence[_Step]]) -> None:
+    """Lanes whose batches are cut come to their steps at different times."""
     steady = [dict[str, Tensor]() for _ in twins]
-    for number, (batch, _) in enumerate(zip(population.begin([0] * len(twins)), range(_STEPS), strict=False)):
-        losses = population.gradients(batch)
-        for lane, single in enumerate(alone):
-            loss, gradients = single["steps"][number]
-            _require(losses[lane], loss, "the loss")
-            _compare_gradients(population, lane, gradients, steady[lane])
-        population.update()
-    for lane, run in enumerate(twins):
-        for name, parameter in run.model.named_parameters():
-            if name in steady[lane]:
-                chosen, stacked = steady[lane][name], population.parameters()[name].detach()[lane]
-                _require(stacked[chosen], parameter.detach()[chosen], f"the parameter {name} after two steps")
-        for name, buffer in run.model.named_buffers():
-            _require(population.buffers()[name][lane], buffer, f"the buffer {name}")
-    _compare_evaluation(population, alone)
+    done, losses = [0] * len(twins), torch.zeros(len(twins), dtype=torch.float64)
+    for tick in population.begin([0] * len(twins)):
+        losses += population.gradients(tick)
+        due = [lane for lane, is_step in enumerate(tick.steps) if is_step and done[lane] < len(alone[lane])]
+        for lane in due:
+            step = alone[lane][done[lane]]
+            _require(losses[lane], step.loss, "the loss")
+            _compare_gradients(population, lane, step.gradients, steady[lane])
+        population.update(tick)
+        for lane in due:
+            _compare_tensors(population, lane, alone[lane][done[lane]], steady[lane])
+            done[lane] += 1
+        losses *= torch.tensor([not is_step for is_step in tick.steps])
+        if all(n == len(steps) for n, steps in zip(done, alone, strict=True)):
+            break
+
+
+def _compare_tensors(population: Population, lane: int, step: _Step, steady: Mapping[str, Tensor]) -> None:
+    for name, is_steady in steady.items():
+        stacked = population.parameters[name].detach()[lane]
+        _require(stacked[is_steady], step.parameters[name][is_steady], f"the parameter {name} after a step")
+    for name, buffer in step.buffers.items():
+        _require(population.buffers[name][lane], buffer, f"the buffer {name} after a step")
 
 
 def _compare_gradients(
@@ -105,7 +128,7 @@ def _compare_gradients(
 ) -> None:
     """steady: name -> where the gradients so far were not noise; updated."""
     for name, gradient in gradients.items():
-        own = population.parameters()[name].grad
+        own = population.parameters[name].grad
         if gradient is None and own is None:
             continue
         if gradient is None or own is None:
@@ -115,12 +138,28 @@ def _compare_gradients(
         steady[name] = steady[name] & is_steady if name in steady else is_steady
 
 
-def _compare_evaluation(population: Population, alone: Sequence[Mapping[str, Any]]) -> None:
-    output, losses = population.rehearsed()
-    for lane, single in enumerate(alone):
-        _require(losses[lane], single["loss"], "the loss in evaluation mode")
-        if isinstance(output, Tensor) and isinstance(single["output"], Tensor):
-            _require(output[lane], single["output"], "the output in evaluation mode")
+def _compare_evaluation(population: Population, twins: Sequence[Run], seed: Callable[[int], None]) -> None:
+    """In evaluation mode, with the tensors that the lanes have."""
+    for lane, run in enumerate(twins):
+        _adopt(population, lane, run)
+    n = min(_EVALUATED, *(run.n_used for run in twins))
+    outputs, losses = population.rehearsed(n)
+    for lane, run in enumerate(twins):
+        run.model.eval()
+        seed(seeds.integer(run.seed, Purpose.NOISE))
+        with torch.no_grad():
+            output, loss = run.forward(next(iter(_batches(run, n))))
+        _require(losses[lane], loss, "the loss in evaluation mode")
+        if isinstance(outputs, Tensor) and isinstance(output, Tensor):
+            _require(outputs[lane], output, "the output in evaluation mode")
+
+
+def _adopt(population: Population, lane: int, run: Run) -> None:
+    with torch.no_grad():
+        for name, parameter in run.model.named_parameters():
+            parameter.copy_(population.parameters[name][lane])
+        for name, buffer in run.model.named_buffers():
+            buffer.copy_(population.buffers[name][lane])
 
 
 def _require(fused: Tensor, plain: Tensor, what: str) -> None:
@@ -138,8 +177,8 @@ def _require(fused: Tensor, plain: Tensor, what: str) -> None:
         raise Unfusable(f"{what} differs by {gap:.1e}")
 
 
-def _batches(run: Run) -> Iterator[Batch]:
-    for batch in run.train.samples.batches(run.order(0), run.batch_size, torch.Generator()):
+def _batches(run: Run, size: int | None = None) -> Iterator[Batch]:
+    for batch in run.train.samples.batches(run.order(0), size or run.batch_size, torch.Generator()):
         yield Batch(
             tuple(_precise(value) for value in batch.inputs),
             {name: _precise(value) for name, value in batch.named.items()},

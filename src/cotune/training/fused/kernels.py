@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from cotune.training.fused.refusal import Unfusable
+
 _FEW = 32
 """A matrix product with so few columns is several times slower than its transpose (measured with MKL)."""
 
@@ -49,17 +51,22 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """logits (K, n, c), target (K, n), smoothing (K,) or None -> (K,) mean losses.
+    """logits (K, n, c), target (K, n), smoothing (K,) or None, weights (K, n) or None -> (K,) mean losses.
 
     Works with the classes before the samples, because a softmax over a short last axis is not vectorised.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, smoothing: Tensor | None, ignored: int) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, smoothing: Tensor | None, ignored: int, weight: Tensor | None
+    ) -> Tensor:
         log_p = logits.mT.contiguous().log_softmax(1)
         is_counted = target != ignored
         target = target.where(is_counted, 0)[:, None]
-        weight = is_counted.to(log_p.dtype) / is_counted.sum(-1, keepdim=True)
+        if weight is None:
+            weight = is_counted.to(log_p.dtype) / is_counted.sum(-1, keepdim=True)
+        elif not bool(is_counted.all()):
+            raise Unfusable("ignores samples, and batches are cut into pieces")
         score, s = log_p.gather(1, target)[:, 0], None
         if smoothing is not None:
             s = smoothing[:, None].to(log_p.dtype)
@@ -69,19 +76,24 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         log_p, target, weight, s = ctx.saved_tensors
         chosen = log_p.new_full((), -1.0) if s is None else s - 1
         by_logits = log_p.exp().scatter_add_(1, target, chosen.expand_as(weight)[:, None])
         if s is not None:
             by_logits.sub_((s / log_p.shape[1])[:, None])
         by_logits.mul_((weight * gradient[:, None])[:, None])
-        return by_logits.mT, None, None, None
+        return by_logits.mT, None, None, None, None
 
 
-def cross_entropy(logits: Tensor, target: Tensor, smoothing: Tensor | None, ignored: int) -> Tensor:
-    """The mean cross-entropy of each lane, as `nn.CrossEntropyLoss` has it for class indices without class weights."""
-    result: Tensor = _CrossEntropy.apply(logits, target, smoothing, ignored)  # type: ignore[no-untyped-call]
+def cross_entropy(
+    logits: Tensor, target: Tensor, smoothing: Tensor | None, ignored: int, weights: Tensor | None
+) -> Tensor:
+    """The mean cross-entropy of each lane, as `nn.CrossEntropyLoss` has it for class indices without class weights.
+
+    weights: (K, n), what each sample counts; None for the mean.
+    """
+    result: Tensor = _CrossEntropy.apply(logits, target, smoothing, ignored, weights)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -1,63 +1,89 @@
-"""Which runs can train together, found out once for each kind of run."""
+"""What the operations of one pass need to know of its lanes: who draws which numbers, and which samples count.
+
+Each lane has a generator of its own, so what it draws does not depend on its neighbours. It draws in the order, shape
+and distribution in which its model draws alone after torch's default generator was seeded alike; so dropout masks are
+the same bits whether a trial trains in a lane or by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import final
 
-from cotune.training.fused.equivalence import check
+import torch
+from torch import Tensor
+
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import signature
-from cotune.training.loop import Run
+from cotune.training.fused.ticks import PIECE, Part, Tick
 
-Rebuild = Callable[[int], Run]
-"""Another run of the same configuration, from another seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Runs of one kind can be lanes of one pass. lifts: whether they may differ in hyperparameters kept as floats."""
-
-    signature: Hashable
-    lifts: bool
+Fill = Callable[[Tensor, torch.Generator, int], object]
+"""Fills one lane's tensor in place from its generator; the number says which lane it is."""
 
 
 @final
-@dataclass(slots=True)
-class Kinds:
-    """What was proven so far. refusals: why the runs of a signature cannot be fused, in the order they were met."""
+class Lanes:
+    """K lanes. weights (K, samples): what each sample's loss counts in this pass; None where losses are plain means."""
 
-    _known: dict[Hashable, Kind | Unfusable] = field(default_factory=dict)
+    def __init__(self, n_lanes: int, device: torch.device) -> None:
+        self.weights: Tensor | None = None
+        self._generators = [torch.Generator(device) for _ in range(n_lanes)]
+        self._device = device
+        self._parts: Sequence[Part] | None = None
+        self._drawn: list[list[Tensor]] = [[] for _ in range(n_lanes)]
+        self._n_calls = 0
 
-    def of(self, run: Run, rebuild: Rebuild, seed: Callable[[int], None]) -> Kind:
-        """The kind of a run; the first of its signature is put to the test, twice if it cannot take numbers as tensors.
+    def __len__(self) -> int:
+        return len(self._generators)
 
-        Raises Unfusable, for every run of a signature that was refused.
+    def seed(self, seeds: Sequence[int]) -> None:
+        """Start every lane's stream anew."""
+        for generator, seed in zip(self._generators, seeds, strict=True):
+            generator.manual_seed(seed)
+
+    def enter(self, tick: Tick | None) -> None:
+        """Before a pass over the samples of a tick; None for whole batches in which all samples count alike."""
+        self.weights, self._parts = (None, None) if tick is None else (tick.weights, tick.parts)
+        self._n_calls = 0
+
+    def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill) -> Tensor:
+        """(K, *shape): each lane filled by itself. Of a batch in pieces, all is drawn with the first."""
+        drawn = torch.empty((len(self._generators), *shape), dtype=dtype, device=self._device)
+        if self._parts is not None and (not shape or shape[0] != PIECE):
+            raise Unfusable("draws noise whose first dimension is not the samples")
+        for lane, (values, generator) in enumerate(zip(drawn.unbind(0), self._generators, strict=True)):
+            if self._parts is None:
+                fill(values, generator, lane)
+            else:
+                self._fill_part(values, generator, lane, fill)
+        self._n_calls += 1
+        return drawn
+
+    def kept(self, shape: Sequence[int], dtype: torch.dtype, p: Sequence[float], *, is_scaled: bool = True) -> Tensor:
+        """(K, *shape): 0 with probability p and otherwise 1, or 1 / (1 - p) if scaled.
+
+        A lane with p of 0 or 1 draws nothing, as torch has it.
         """
-        loose = signature(run)
-        if loose not in self._known:
-            self._known[loose] = self._proven(loose, rebuild, seed, lifts=True)
-        found = self._known[loose]
-        if isinstance(found, Kind):
-            return found
-        strict = signature(run, lifts=False)
-        if strict not in self._known:
-            self._known[strict] = self._proven(strict, rebuild, seed, lifts=False) if strict != loose else found
-        found = self._known[strict]
-        if isinstance(found, Kind):
-            return found
-        raise found
 
-    @property
-    def refusals(self) -> Iterable[str]:
-        """Why some runs cannot be lanes, each reason once."""
-        return dict.fromkeys(str(verdict) for verdict in self._known.values() if isinstance(verdict, Unfusable))
+        def fill(values: Tensor, generator: torch.Generator, lane: int) -> None:
+            share = 1 - p[lane]
+            if 0 < share < 1:
+                values.bernoulli_(share, generator=generator)
+                if is_scaled:
+                    values.div_(share)
+            else:
+                values.fill_(share)
 
-    @staticmethod
-    def _proven(signature: Hashable, rebuild: Rebuild, seed: Callable[[int], None], *, lifts: bool) -> Kind | Unfusable:
-        try:
-            check(rebuild, seed, lifts=lifts)
-        except Unfusable as refusal:
-            return refusal.with_traceback(None)
-        return Kind(signature, lifts)
+        return self.filled(shape, dtype, fill)
+
+    def _fill_part(self, values: Tensor, generator: torch.Generator, lane: int, fill: Fill) -> None:
+        assert self._parts is not None
+        part, kept = self._parts[lane], self._drawn[lane]
+        values.zero_()
+        if not part.n:
+            return
+        if part.first == 0:
+            whole = values.new_empty((part.size, *values.shape[1:]))
+            fill(whole, generator, lane)
+            del kept[self._n_calls :]
+            kept.append(whole)
+        values[: part.n] = kept[self._n_calls][part.first : part.first + part.n]

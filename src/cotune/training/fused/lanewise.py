@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cotune.training.fused.draws import Draws
 from cotune.training.fused.escape import across, is_of_lanes
+from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.operations import OPERATIONS
 from cotune.training.fused.refusal import Unfusable
 
@@ -27,9 +27,9 @@ from cotune.training.fused.refusal import Unfusable
 class Lanewise(TorchFunctionMode):
     """In force while the code of lanes runs under torch.vmap."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, lanes: Lanes) -> None:
         super().__init__()
-        self._draws = draws
+        self._lanes = lanes
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -37,7 +37,7 @@ class Lanewise(TorchFunctionMode):
         named = kwargs or {}
         operation = OPERATIONS.get(func)
         if operation is not None:
-            result = operation(self._draws, *args, **named)
+            result = operation(self._lanes, *args, **named)
             if result is not NotImplemented:
                 return result
         reason = _REFUSED.get(func)
@@ -47,7 +47,7 @@ class Lanewise(TorchFunctionMode):
             raise Unfusable("selects by a boolean mask")
         if func in _MAKERS:
             made = func(*args, **named)
-            return across(lambda made: made.clone(memory_format=torch.contiguous_format), len(self._draws), (made,))
+            return across(lambda made: made.clone(memory_format=torch.contiguous_format), len(self._lanes), (made,))
         if named.get("out") is not None and is_of_lanes(named["out"]):
             return named["out"].copy_(func(*args, **{name: v for name, v in named.items() if name != "out"}))
         if isinstance(func, FunctionType) and func.__globals__ is vars(functional):

@@ -14,64 +14,64 @@ from torch import Tensor
 from torch.nn import functional
 
 from cotune.training.fused import kernels, recurrent
-from cotune.training.fused.draws import Draws
 from cotune.training.fused.escape import across
+from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.refusal import Unfusable
 
 
-def _across(draws: Draws, function: Callable[..., Any], *inputs: Any) -> Any:
-    return across(function, len(draws), inputs)
+def _across(lanes: Lanes, function: Callable[..., Any], *inputs: Any) -> Any:
+    return across(function, len(lanes), inputs)
 
 
-def _kept(draws: Draws, shape: Sequence[int], dtype: torch.dtype, p: Any) -> Any:
+def _kept(lanes: Lanes, shape: Sequence[int], dtype: torch.dtype, p: Any) -> Any:
     """A lane's mask: 0 with probability p, 1 otherwise."""
-    return _across(draws, lambda p: draws.kept(shape, dtype, _numbers(p, len(draws)), is_scaled=False), p)
+    return _across(lanes, lambda p: lanes.kept(shape, dtype, _numbers(p, len(lanes)), is_scaled=False), p)
 
 
 def _numbers(value: Any, n_lanes: int) -> list[float]:
     return value.tolist() if isinstance(value, Tensor) else [float(value)] * n_lanes
 
 
-def _linear(draws: Draws, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    return _across(draws, kernels.linear, input, weight, bias)
+def _linear(lanes: Lanes, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    return _across(lanes, kernels.linear, input, weight, bias)
 
 
-def _dropout(draws: Draws, input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    return _masked(draws, input, input.shape, p, training, inplace) if training else input
+def _dropout(lanes: Lanes, input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    return _masked(lanes, input, input.shape, p, training, inplace) if training else input
 
 
-def _feature_dropout(draws: Draws, input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def _feature_dropout(lanes: Lanes, input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels: (n, c, ...)."""
     shape = (*input.shape[:2], *[1] * (input.dim() - 2))
-    return _masked(draws, input, shape, p, training, inplace) if training else input
+    return _masked(lanes, input, shape, p, training, inplace) if training else input
 
 
-def _masked(draws: Draws, input: Tensor, shape: Sequence[int], p: Any, training: bool, inplace: bool) -> Tensor:
-    n, strides = len(draws), input.stride()
+def _masked(lanes: Lanes, input: Tensor, shape: Sequence[int], p: Any, training: bool, inplace: bool) -> Tensor:
+    n, strides = len(lanes), input.stride()
     places = sorted(range(len(shape)), key=lambda at: strides[at], reverse=True)  # drawn in the order of the memory
 
     def drawn(p: Any) -> Tensor:
-        mask = draws.kept([shape[at] for at in places], input.dtype, _numbers(p, n))
+        mask = lanes.kept([shape[at] for at in places], input.dtype, _numbers(p, n))
         return mask.permute(0, *[1 + places.index(at) for at in range(len(shape))])
 
-    mask = _across(draws, drawn, p)
+    mask = _across(lanes, drawn, p)
     return input.mul_(mask) if inplace else input * mask
 
 
 _ALPHA = 1.7580993408473766
 
 
-def _alpha_dropout(draws: Draws, input: Tensor, p: Any = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def _alpha_dropout(lanes: Lanes, input: Tensor, p: Any = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     if not training:
         return input
-    mask = _kept(draws, input.shape, input.dtype, p)
+    mask = _kept(lanes, input.shape, input.dtype, p)
     scale = ((_ALPHA * _ALPHA * p + 1) * (1 - p)) ** -0.5
     result = input * (mask * scale) + ((mask - 1) * (_ALPHA * scale) + _ALPHA * scale * p)
     return input.copy_(result) if inplace else result
 
 
 def _cross_entropy(
-    draws: Draws,
+    lanes: Lanes,
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -86,14 +86,17 @@ def _cross_entropy(
         smoothing = label_smoothing
         if not isinstance(smoothing, Tensor):
             smoothing = torch.tensor(smoothing, dtype=input.dtype, device=input.device) if smoothing else None
-        return _across(draws, lambda x, y, s: kernels.cross_entropy(x, y, s, ignore_index), input, target, smoothing)
+        weights = lanes.weights
+        return _across(
+            lanes, lambda x, y, s: kernels.cross_entropy(x, y, s, ignore_index, weights), input, target, smoothing
+        )
     if isinstance(label_smoothing, Tensor):
         raise Unfusable("smooths labels differently in each lane in an unusual loss")
     return NotImplemented
 
 
 def _attention(
-    draws: Draws,
+    lanes: Lanes,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -106,14 +109,14 @@ def _attention(
     if enable_gqa:
         raise Unfusable("uses grouped-query attention")
     if isinstance(dropout_p, Tensor) or dropout_p > 0:
-        return _attention_with_dropout(draws, query, key, value, attn_mask, dropout_p, is_causal, scale)
+        return _attention_with_dropout(lanes, query, key, value, attn_mask, dropout_p, is_causal, scale)
     return _across(
-        draws, lambda q, k, v, mask: kernels.attention(q, k, v, mask, is_causal, scale), query, key, value, attn_mask
+        lanes, lambda q, k, v, mask: kernels.attention(q, k, v, mask, is_causal, scale), query, key, value, attn_mask
     )
 
 
 def _attention_with_dropout(
-    draws: Draws, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, p: Any, is_causal: bool,
+    lanes: Lanes, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, p: Any, is_causal: bool,
     scale: float | None,
 ) -> Any:  # fmt: skip
     root = (scale if scale is not None else query.shape[-1] ** -0.5) ** 0.5
@@ -122,12 +125,12 @@ def _attention_with_dropout(
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-    return _dropout(draws, scores.softmax(-1), p) @ value
+    return _dropout(lanes, scores.softmax(-1), p) @ value
 
 
 def _recurrent(cell: recurrent.Cell, n_states: int) -> Callable[..., Any]:
     def kernel(
-        draws: Draws, input: Tensor, hidden: Any, weights: Any, bias: Any, n_layers: Any, dropout: Any, train: Any,
+        lanes: Lanes, input: Tensor, hidden: Any, weights: Any, bias: Any, n_layers: Any, dropout: Any, train: Any,
         bidirectional: Any, batch_first: Any = None,
     ) -> Any:  # fmt: skip
         if batch_first is None:
@@ -139,10 +142,10 @@ def _recurrent(cell: recurrent.Cell, n_states: int) -> Callable[..., Any]:
         states = hidden if isinstance(hidden, (tuple, list)) else (hidden,)
 
         def run(x: Tensor, p: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-            numbers = _numbers(p, len(draws)) if train else []
+            numbers = _numbers(p, len(lanes)) if train else []
 
             def drop(x: Tensor) -> Tensor:
-                return x * draws.kept(x.shape[1:], x.dtype, numbers) if any(numbers) else x
+                return x * lanes.kept(x.shape[1:], x.dtype, numbers) if any(numbers) else x
 
             flat = [*tensors[n_states:]]
             rows: list[Any] = [flat[i : i + size] + [None] * (4 - size) for i in range(0, len(flat), size)]
@@ -152,14 +155,14 @@ def _recurrent(cell: recurrent.Cell, n_states: int) -> Callable[..., Any]:
             )
             return (output.transpose(1, 2) if batch_first else output, *last)
 
-        return _across(draws, run, input, dropout, *states, *weights)
+        return _across(lanes, run, input, dropout, *states, *weights)
 
     return kernel
 
 
 def _recurrent_cell(cell: recurrent.Cell) -> Callable[..., Any]:
     def kernel(
-        draws: Draws, input: Tensor, hidden: Any, by_input: Tensor, by_hidden: Tensor, input_bias: Any = None,
+        lanes: Lanes, input: Tensor, hidden: Any, by_input: Tensor, by_hidden: Tensor, input_bias: Any = None,
         hidden_bias: Any = None,
     ) -> Any:  # fmt: skip
         states = hidden if isinstance(hidden, (tuple, list)) else (hidden,)
@@ -168,39 +171,39 @@ def _recurrent_cell(cell: recurrent.Cell) -> Callable[..., Any]:
             after = cell(kernels.linear(x, wi, bi), state, wh, bh)
             return after if len(after) > 1 else after[0]
 
-        return _across(draws, run, input, by_input, by_hidden, input_bias, hidden_bias, *states)
+        return _across(lanes, run, input, by_input, by_hidden, input_bias, hidden_bias, *states)
 
     return kernel
 
 
 def _random(fill: Callable[[Tensor, torch.Generator], object], *, is_like: bool) -> Callable[..., Any]:
-    def kernel(draws: Draws, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Any:
+    def kernel(lanes: Lanes, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Any:
         like = size[0] if is_like else None
         if options.get("generator") is not None or options.get("out") is not None:
-            raise Unfusable("draws from a generator of its own")
+            raise Unfusable("lanes from a generator of its own")
         shape = like.shape if like is not None else size[0] if len(size) == 1 and not isinstance(size[0], int) else size
         kind = dtype or (like.dtype if like is not None else torch.get_default_dtype())
-        return _across(draws, lambda: draws.filled(tuple(shape), kind, lambda values, g, _: fill(values, g)))
+        return _across(lanes, lambda: lanes.filled(tuple(shape), kind, lambda values, g, _: fill(values, g)))
 
     return kernel
 
 
 def _embedding(
-    draws: Draws, input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    lanes: Lanes, input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
     norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Any:  # fmt: skip
     if sparse or max_norm is not None or scale_grad_by_freq:
         raise Unfusable("uses an embedding with sparse=, max_norm= or scale_grad_by_freq=")
-    return _across(draws, lambda rows, table: kernels.embedding(rows, table, padding_idx), input, weight)
+    return _across(lanes, lambda rows, table: kernels.embedding(rows, table, padding_idx), input, weight)
 
 
-def _weight_norm(draws: Draws, v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+def _weight_norm(lanes: Lanes, v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """Salimans & Kingma 2016, eq. 2."""
     others = [at for at in range(v.dim()) if at != dim % v.dim()]
     return v * (g / torch.linalg.vector_norm(v, dim=others, keepdim=True))
 
 
-def _bilinear(draws: Draws, left: Tensor, right: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _bilinear(lanes: Lanes, left: Tensor, right: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     result = torch.einsum("...i,oij,...j->...o", left, weight, right)
     return result if bias is None else result + bias
 
@@ -213,6 +216,25 @@ def _normal(values: Tensor, generator: torch.Generator) -> object:
     return values.normal_(generator=generator)
 
 
+def _mean_of(loss: Callable[..., Tensor]) -> Callable[..., Any]:
+    """A loss that compares element by element and takes the mean, where samples count differently."""
+
+    def operation(
+        lanes: Lanes, input: Tensor, target: Tensor, *args: Any, reduction: str = "mean", **named: Any
+    ) -> Any:
+        weights = lanes.weights
+        if weights is None:
+            return NotImplemented
+        if args or reduction != "mean":
+            raise Unfusable("uses a loss that is no plain mean")
+        each = loss(input, target, reduction="none", **named)
+        return _across(
+            lanes, lambda values: (values.flatten(1).view(*weights.shape, -1).mean(-1) * weights).sum(1), each
+        )
+
+    return operation
+
+
 OPERATIONS: dict[Any, Callable[..., Any]] = {
     functional.linear: _linear,
     functional.dropout: _dropout,
@@ -221,6 +243,11 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     functional.dropout3d: _feature_dropout,
     functional.alpha_dropout: _alpha_dropout,
     functional.cross_entropy: _cross_entropy,
+    functional.mse_loss: _mean_of(functional.mse_loss),
+    functional.l1_loss: _mean_of(functional.l1_loss),
+    functional.smooth_l1_loss: _mean_of(functional.smooth_l1_loss),
+    functional.huber_loss: _mean_of(functional.huber_loss),
+    functional.binary_cross_entropy_with_logits: _mean_of(functional.binary_cross_entropy_with_logits),
     functional.scaled_dot_product_attention: _attention,
     functional.embedding: _embedding,
     functional.bilinear: _bilinear,

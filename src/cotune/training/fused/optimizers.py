@@ -121,11 +121,10 @@ def _rmsprop(block: _Block, gradient: Tensor) -> None:
         gradient.addcmul_(block.parameter, v["weight_decay"])
     square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
     block.root().add_(v["eps"])
+    move = torch.div(gradient, scratch, out=scratch)
     if len(block.state) > 1:
-        buffer = block.state[1].mul_(v["momentum"]).addcdiv_(gradient, scratch)
-        block.parameter.addcmul_(buffer, v["rate"], value=-1)
-    else:
-        block.parameter.addcmul_(torch.div(gradient, scratch, out=scratch), v["rate"], value=-1)
+        move = block.state[1].mul_(v["momentum"]).addcmul_(move, v["share"])
+    block.parameter.addcmul_(move, v["rate"], value=-1)
 
 
 def _plain_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
@@ -152,9 +151,15 @@ def _adam_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
 def _rmsprop_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
     return {
         "rate": h["lr"], "eps": h["eps"], "by_square": 1 - h["alpha"],
-        "weight_decay": h["weight_decay"], "momentum": h["momentum"],
+        "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": torch.ones_like(h["lr"]),
     }  # fmt: skip
 
+
+_IDLE = {
+    "rate": 0.0, "weight_decay": 0.0, "by_mean": 0.0, "by_square": 0.0, "momentum": 1.0, "share": 0.0, "kept": 1.0,
+    "eps": 1.0,
+}  # fmt: skip
+"""With these vectors an update changes nothing, to the bit: what a lane has whose batch is not complete."""
 
 _RMSPROP_HYPER = ("lr", "weight_decay", "momentum", "alpha", "eps")
 _ADAM_STATE, _ADAM_HYPER = ("exp_avg", "exp_avg_sq"), ("lr", "weight_decay", "beta1", "beta2", "eps")
@@ -239,13 +244,19 @@ class LaneOptimizer:
             for group in self._groups
         ]
 
-    def step(self) -> None:
-        """Update all parameters that have a gradient; changes the gradients."""
-        self._derive()
-        self._steps += 1
+    def step(self, which: Sequence[bool]) -> None:
+        """Update those lanes of the population, all parameters that have a gradient; changes the gradients."""
+        own = which[self._lanes]
+        if not any(own):
+            return
+        is_stepping = torch.tensor(own)
+        self._derive(None if all(own) else is_stepping)
+        self._steps += is_stepping
         flat: dict[str, Tensor | None] = {}
         with torch.no_grad():
             for name, block in self._blocks:
+                if not any(own[block.place[0]]):
+                    continue
                 if name not in flat:
                     gradient = self._parameters[name].grad
                     flat[name] = None if gradient is None else _rows(gradient[self._lanes])
@@ -269,11 +280,12 @@ class LaneOptimizer:
                     if self._rule.counts_steps:
                         own["step"] = torch.tensor(steps, dtype=torch.float32)
 
-    def _derive(self) -> None:
+    def _derive(self, is_stepping: Tensor | None = None) -> None:
         for group, hyper in zip(self._groups, self._hyper, strict=True):
             fresh = self._rule.derived(hyper, self._steps)
             group.decays[0] = bool((hyper["weight_decay"] != 0).any())
-            for name, values in fresh.items():
+            for name, all_values in fresh.items():
+                values = all_values if is_stepping is None else all_values.where(is_stepping, _IDLE[name])
                 if name in group.vectors:
                     group.vectors[name].copy_(values)
                 else:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any, TypeVar, final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, final
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.graph import disable_saved_tensors_hooks
+from torch import Tensor
 
 from cotune import seeds
-from cotune.config import Config
 from cotune.seeds import Purpose
-from cotune.training.fused.draws import Draws
-from cotune.training.fused.escape import per_lane
-from cotune.training.fused.lanewise import Lanewise
-from cotune.training.fused.optimizers import Kind, LaneOptimizer, kind_of
+from cotune.training.fused.forward import LaneForward
+from cotune.training.fused.lanes import Lanes
+from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import refused
-from cotune.training.fused.signature import LOSS, config_numbers, module_at, numbers
-from cotune.training.fused.stacked import Stacked, held
+from cotune.training.fused.signature import Form
+from cotune.training.fused.ticks import Tick, pieces, taken, whole
 from cotune.training.loop import Run
-from cotune.training.samples import Batch, InMemory, Samples
 
-_Key = TypeVar("_Key")
 _EVALUATED = 512
 """So many samples of each lane are evaluated at a time: a number that no neighbour changes."""
 
@@ -35,64 +29,58 @@ class Population:
     A single run is trained beside a copy of itself, because a population of one takes other kernels.
     """
 
-    def __init__(self, runs: Sequence[Run], *, lifts: bool = True, dtype: torch.dtype | None = None) -> None:
-        """runs: of equal signature. lifts: as it was made. dtype: of floating-point data, for tests of equality."""
-        self._order = sorted(range(len(runs)), key=lambda at: kind_of(runs[at].optimizer))
+    def __init__(self, runs: Sequence[Run], form: Form, *, dtype: torch.dtype | None = None) -> None:
+        """runs: of equal signature in that form. dtype: of floating-point data, for tests of equality."""
+        self._order = sorted(range(len(runs)), key=lambda at: (kind_of(runs[at].optimizer), runs[at].batch_size))
         self.runs = [runs[at] for at in self._order]
-        lanes = self.runs if len(runs) > 1 else [*self.runs, *self.runs]
-        self._lanes, self._dtype = lanes, dtype
-        first = lanes[0]
-        self._stacked = Stacked([run.model for run in lanes])
-        loss = first.forward.criterion.loss
-        self._loss = Stacked([_loss(run) for run in lanes]) if isinstance(loss, nn.Module) else None
+        self._members = self.runs if len(runs) > 1 else [*self.runs, *self.runs]
+        self._form, self._dtype, self._device = form, dtype, runs[0].device
+        self._lanes = Lanes(len(self._members), self._device)
+        self._forward = LaneForward(self._members, self._lanes, lifts=form.lifts)
+        self._parameters = self._forward.models.parameters
         self._optimizers = self._side_by_side()
-        self._draws = Draws(len(lanes), first.device)
-        self._lanewise = Lanewise(self._draws)
-        places = numbers(first) if lifts else {}
-        own = [{place: getattr(module_at(run, place), place[1]) for place in places} for run in lanes]
-        self._numbers = _along_lanes(own, first.device)
-        configs = [config_numbers(run.forward.criterion.config) for run in lanes]
-        self._configs = _along_lanes(configs if lifts else [{}], first.device)
-        self._paced = [run for run in self.runs if run.pacer.has_batches]
+        self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
 
     def train_epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each."""
         epochs = self._along(epochs)
-        totals, n_seen = torch.zeros(len(self._lanes), device=self._lanes[0].device), 0
-        is_sum = self._lanes[0].task.loss_is_sum
-        for batch in self.begin(epochs):
-            losses = self.step(batch)
-            totals.add_(losses, alpha=1 if is_sum else batch.target.shape[1])
-            n_seen += batch.target.shape[1]
+        totals = torch.zeros(len(self._members), device=self._device)
+        for tick in self.begin(epochs):
+            losses = self.gradients(tick)
+            totals.add_(losses * self._counted(tick))
+            self.update(tick)
         for optimizer in self._optimizers:
             optimizer.lend()
         measured = self.evaluate()
         for run, epoch, metrics, total in zip(self.runs, epochs, measured, totals.tolist(), strict=False):
-            metrics["train_loss"] = total / n_seen
+            metrics["train_loss"] = total / run.n_used
             run.note(epoch, metrics)
         for optimizer in self._optimizers:
             optimizer.refresh()
         return self._back(measured)
 
-    def begin(self, epochs: Sequence[int]) -> Iterator[Batch]:
-        """The batches of an epoch, lanes first; every lane's noise starts anew."""
+    def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
+        """What an epoch consists of; every lane's noise starts anew."""
         self._train_mode(True)
-        lanes = self._lanes
-        self._draws.seed([seeds.integer(r.seed, Purpose.NOISE, e) for r, e in zip(lanes, epochs, strict=True)])
-        rows = torch.stack([run.order(epoch) for run, epoch in zip(lanes, epochs, strict=True)])
-        return _batches(lanes[0].train.samples, rows, lanes[0].batch_size, self._dtype)
+        members = self._members
+        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE, e) for run, e in zip(members, epochs, strict=True)])
+        rows = [run.order(epoch) for run, epoch in zip(members, epochs, strict=True)]
+        samples = members[0].train.samples
+        if self._form.is_cut:
+            return pieces(samples, rows, [run.batch_size for run in members], self._dtype)
+        return whole(samples, torch.stack(rows), members[0].batch_size, self._dtype)
 
-    def step(self, batch: Batch) -> Tensor:
-        """One step of every lane; (K,) losses before it."""
-        losses = self.gradients(batch)
-        self.update()
+    def step(self, tick: Tick) -> Tensor:
+        """One piece of every lane; (K,) losses before it."""
+        losses = self.gradients(tick)
+        self.update(tick)
         return losses
 
-    def gradients(self, batch: Batch) -> Tensor:
-        """(K,) losses of a batch, whose gradients are kept."""
-        self._stacked.forget_gradients()
-        losses = self._forward(batch)[1]
+    def gradients(self, tick: Tick) -> Tensor:
+        """(K,) losses of a piece, whose gradients are added to those of the batch so far."""
+        self._lanes.enter(tick)
+        losses = self._forward(tick.batch)[1]
         try:
             losses.sum().backward()
         except (torch.OutOfMemoryError, MemoryError):
@@ -101,162 +89,125 @@ class Population:
             raise refused(error) from error
         return losses.detach()
 
-    def update(self) -> None:
-        """Clip, update and go on with the schedules."""
-        if self._norms is not None:
-            _clip(self._stacked.parameters.values(), self._norms)
-        for optimizer in self._optimizers:
-            optimizer.step()
-        if self._paced:
-            for run in self._paced:
-                run.pacer.after_batch()
+    def update(self, tick: Tick) -> None:
+        """Lanes whose batch is complete: clip, update, and go on with the schedules."""
+        if any(tick.steps):
+            if self._norms is not None:
+                _clip(self._parameters.values(), self._norms, tick.steps)
             for optimizer in self._optimizers:
+                optimizer.step(tick.steps)
+            self._forget_gradients(tick.steps)
+            paced = [run for lane, run in self._paced if tick.steps[lane]]
+            for run in paced:
+                run.pacer.after_batch()
+            for optimizer in self._optimizers if paced else ():
                 optimizer.refresh()
 
     def evaluate(self) -> list[dict[str, float]]:
         """Every metric and "loss" of each run on its validation part; in the population's order."""
         self._train_mode(False)
-        lanes = self._lanes
-        self._draws.seed([seeds.integer(run.seed, Purpose.NOISE) for run in lanes])
-        rows = torch.stack([run.splits.validation.rows for run in lanes])
-        samples = lanes[0].splits.validation.samples
-        total = torch.zeros(len(lanes), dtype=torch.float64)
+        members = self._members
+        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in members])
+        self._lanes.enter(None)
+        rows = torch.stack([run.splits.validation.rows for run in members])
+        samples, is_sum = members[0].splits.validation.samples, members[0].task.loss_is_sum
+        total = torch.zeros(len(members), dtype=torch.float64)
         outputs, targets = list[Any](), list[Any]()
-        size = max(lanes[0].batch_size, _EVALUATED)
         with torch.no_grad():
-            for batch in _batches(samples, rows, size, self._dtype):
+            for chosen in rows.split(_EVALUATED, dim=1):
+                batch = taken(samples, chosen, self._dtype)
                 output, losses = self._forward(batch)
-                total += losses.double().cpu() * (1 if lanes[0].task.loss_is_sum else batch.target.shape[1])
+                total += losses.double().cpu() * (1 if is_sum else chosen.shape[1])
                 outputs.append(output)
                 targets.append(batch.target)
             scores = [{"loss": value / rows.shape[1]} for value in total.tolist()]
-            for score, measured in zip(scores, _measured(lanes[0], outputs, targets), strict=True):
+            for score, measured in zip(scores, _measured(members[0], outputs, targets), strict=True):
                 score |= measured
         return scores[: len(self.runs)]
 
-    def rehearsed(self) -> tuple[Any, Tensor]:
-        """Outputs and (K,) losses in evaluation mode on the first training batch of epoch 0."""
-        batch = next(self.begin(self._along([0] * len(self.runs))))
+    def rehearsed(self, n: int) -> tuple[Any, Tensor]:
+        """Outputs and (K,) losses in evaluation mode on the first n training samples of epoch 0."""
         self._train_mode(False)
-        self._draws.seed([seeds.integer(run.seed, Purpose.NOISE) for run in self._lanes])
+        members = self._members
+        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in members])
+        self._lanes.enter(None)
+        rows = torch.stack([run.order(0)[:n] for run in members])
         with torch.no_grad():
-            return self._forward(batch)
+            return self._forward(taken(members[0].train.samples, rows, self._dtype))
 
     def release(self) -> None:
         """Give the runs tensors of their own again."""
         for optimizer in self._optimizers:
             optimizer.lend()
-        self._stacked.release()
+        self._forward.models.release()
 
+    @property
     def parameters(self) -> Mapping[str, Tensor]:
         """Name -> (K, ...), in the population's order."""
-        return self._stacked.parameters
+        return self._parameters
 
+    @property
     def buffers(self) -> Mapping[str, Tensor]:
         """Name -> (K, ...)."""
-        return self._stacked.buffers
+        return self._forward.models.buffers
 
-    def _forward(self, batch: Batch) -> tuple[Any, Tensor]:
-        loss = [] if self._loss is None else self._loss.tensors
-        own, of_config = list(self._numbers.values()), list(self._configs.values())
-        try:
-            with self._lanewise, disable_saved_tensors_hooks("recomputes or moves what its backward pass needs"):
-                output, losses = per_lane(
-                    lambda values: self._lane(*values), len(self._lanes),
-                    (self._stacked.tensors, loss, own, of_config, batch),
-                )  # fmt: skip
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise refused(error) from error
-        return output, losses
+    def _counted(self, tick: Tick) -> Tensor | float:
+        """By what a loss is multiplied so that an epoch's losses add up to the sum over its samples."""
+        if tick.parts is not None:
+            return torch.tensor([float(part.size) for part in tick.parts], device=self._device)
+        return 1.0 if self._members[0].task.loss_is_sum else float(tick.batch.target.shape[1])
 
-    def _lane(
-        self, tensors: list[Tensor], loss: list[Tensor], own: list[Tensor], of_config: list[Tensor], batch: Batch
-    ) -> tuple[Any, Tensor]:
-        """What one lane computes; runs under vmap."""
-        places = list(zip(self._numbers, own, strict=True))
-        criterion = self._lanes[0].forward.criterion
-        with ExitStack() as stack:
-            model = stack.enter_context(self._stacked.inhabited(tensors))
-            stack.enter_context(held(model, {place: v for place, v in places if not place[0].startswith(LOSS)}))
-            output = model(*batch.inputs, **batch.named)
-            applied = criterion.loss
-            if self._loss is not None:
-                applied = stack.enter_context(self._loss.inhabited(loss))
-                changed = {(name[len(LOSS) :], a): v for (name, a), v in places if name.startswith(LOSS)}
-                stack.enter_context(held(applied, changed))
-            config = criterion.config
-            if config is not None:
-                config = Config({**dict(config), **dict(zip(self._configs, of_config, strict=True))})
-            return output, type(criterion)(applied, config, criterion.is_elementwise)(output, batch.target)
+    def _forget_gradients(self, steps: Sequence[bool]) -> None:
+        """Of the lanes whose batch was complete."""
+        if all(steps):
+            for parameter in self._parameters.values():
+                parameter.grad = None
+            return
+        kept = torch.tensor([not step for step in steps], device=self._device)
+        for parameter in self._parameters.values():
+            if parameter.grad is not None:
+                parameter.grad.mul_(kept.view(-1, *[1] * (parameter.grad.dim() - 1)))
 
     def _side_by_side(self) -> list[LaneOptimizer]:
-        kinds = [kind_of(run.optimizer) for run in self._lanes]
+        kinds = [kind_of(run.optimizer) for run in self._members]
         found, low = list[LaneOptimizer](), 0
         while low < len(kinds):
-            high = low + kinds[low:].count(kinds[low])
-            found.append(self._optimizer(kinds[low], slice(low, high)))
-            low = high
+            lanes = slice(low, low + kinds[low:].count(kinds[low]))
+            runs = self._members[lanes]
+            names = [dict[Tensor, str]((p, name) for name, p in run.model.named_parameters()) for run in runs]
+            optimizers = [run.optimizer for run in runs]
+            found.append(LaneOptimizer(kinds[low], optimizers, names, self._parameters, lanes))
+            low = lanes.stop
         return found
 
-    def _optimizer(self, kind: Kind, lanes: slice) -> LaneOptimizer:
-        runs = self._lanes[lanes]
-        names = [dict[Tensor, str]((p, name) for name, p in run.model.named_parameters()) for run in runs]
-        return LaneOptimizer(kind, [run.optimizer for run in runs], names, self._stacked.parameters, lanes)
-
     def _clipping(self) -> Tensor | None:
-        if all(run.max_norm is None for run in self._lanes):
+        if all(run.max_norm is None for run in self._members):
             return None
-        norms = [torch.inf if run.max_norm is None else run.max_norm for run in self._lanes]
-        return torch.tensor(norms, device=self._lanes[0].device)
+        norms = [torch.inf if run.max_norm is None else run.max_norm for run in self._members]
+        return torch.tensor(norms, device=self._device)
 
     def _train_mode(self, mode: bool) -> None:
-        self._stacked.template.train(mode)
+        self._forward.models.template.train(mode)
         for run in self.runs:
             run.model.train(mode)
 
     def _along(self, values: Sequence[int]) -> list[int]:
         """One per run, in the order that runs came in -> one per lane."""
         ordered = [values[at] for at in self._order]
-        return ordered if len(ordered) == len(self._lanes) else ordered * 2
+        return ordered if len(ordered) == len(self._members) else ordered * 2
 
     def _back(self, values: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         """One per run of the population's order -> in the order that runs came in."""
         return [value for _, value in sorted(zip(self._order, values, strict=True), key=lambda pair: pair[0])]
 
 
-def _batches(samples: Samples, rows: Tensor, size: int, dtype: torch.dtype | None) -> Iterator[Batch]:
-    """Batches of all lanes. rows: (K, n), which samples each lane takes in which order."""
-    assert isinstance(samples, InMemory)
-    for chosen in rows.to(samples.target.device).split(size, dim=1):
-        flat, shape = chosen.flatten(), chosen.shape
-
-        def taken(tensor: Tensor, flat: Tensor = flat, shape: torch.Size = shape) -> Tensor:
-            picked = tensor.index_select(0, flat).view(*shape, *tensor.shape[1:])
-            return picked.to(dtype) if dtype is not None and picked.is_floating_point() else picked
-
-        named = {name: taken(tensor) for name, tensor in samples.named.items()}
-        yield Batch(tuple(taken(tensor) for tensor in samples.inputs), named, taken(samples.target))
-
-
-def _loss(run: Run) -> nn.Module:
-    loss = run.forward.criterion.loss
-    assert isinstance(loss, nn.Module)
-    return loss
-
-
-def _along_lanes(lanes: Sequence[Mapping[_Key, float]], device: torch.device) -> dict[_Key, Tensor]:
-    """Each number as a (K,) tensor."""
-    return {key: torch.tensor([lane[key] for lane in lanes], dtype=torch.float64, device=device) for key in lanes[0]}
-
-
-def _clip(parameters: Any, norms: Tensor) -> None:
-    """Scale each lane's gradient so that its norm is at most `norms` (K,), as torch's clip_grad_norm_ does."""
+def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:
+    """Scale the gradient of each lane that steps so that its norm is at most `norms` (K,), as clip_grad_norm_ does."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     squared = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
     total = torch.linalg.vector_norm(squared, dim=0)
     factor = (norms.to(total.dtype) / (total + 1e-6)).clamp(max=1.0)
+    factor = factor.where(torch.tensor(steps, device=factor.device), 1.0)
     for gradient in gradients:
         gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
 

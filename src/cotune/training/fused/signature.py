@@ -7,7 +7,8 @@ become tensors with one value per lane. Everything else that shapes what a model
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,22 @@ _TRAININGS = frozenset({
 _DEPTH = 6
 
 
-def signature(run: Run, *, lifts: bool = True) -> Hashable:
-    """Equal for runs that can be lanes of one pass. Raises Unfusable for a run that cannot be a lane at all.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How lanes may differ. lifts: in `numbers`, which become tensors. is_cut: in batch size, by cutting batches."""
 
-    lifts: whether `numbers` may differ; False for code that cannot take them as tensors.
-    """
+    lifts: bool
+    is_cut: bool
+
+
+def forms(run: Run) -> Sequence[Form]:
+    """The forms to try, the most general first; they follow from the run alone."""
+    general = [Form(lifts=True, is_cut=True)] if "batch_size" in run.config else []
+    return [*general, Form(lifts=True, is_cut=False), Form(lifts=False, is_cut=False)]
+
+
+def signature(run: Run, form: Form) -> Hashable:
+    """Equal for runs that can be lanes of one pass. Raises Unfusable for a run that cannot be a lane at all."""
     if run.task.step is not None:
         raise Unfusable("the task has a step= of its own")
     if run.task.amp:
@@ -43,12 +55,13 @@ def signature(run: Run, *, lifts: bool = True) -> Hashable:
     if not isinstance(train, InMemory) or not isinstance(held, InMemory):
         raise Unfusable("its data is read sample by sample; pass tensors to have it in memory")
     loss = run.forward.criterion
-    lifted = numbers(run) if lifts else {}
+    lifted = numbers(run) if form.lifts else {}
     return (
-        run.batch_size, len(run.train), len(run.splits.validation), id(train), id(held), str(run.device),
+        form, None if form.is_cut else run.batch_size, len(run.train), len(run.splits.validation),
+        id(train), id(held), str(run.device),
         tuple(_tensors(run.model)), tuple(_modules(run.model, "", lifted)), _groups(run),
         tuple(_modules(loss.loss, LOSS, lifted)) if isinstance(loss.loss, nn.Module) else id(loss.loss),
-        None if loss.config is None else _config(loss.config, floats=not lifts),
+        None if loss.config is None else _config(loss.config, floats=not form.lifts),
     )  # fmt: skip
 
 

@@ -1,0 +1,79 @@
+"""The models and losses of many runs as one function of their batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import disable_saved_tensors_hooks
+
+from cotune.config import Config
+from cotune.training.fused.escape import per_lane
+from cotune.training.fused.lanes import Lanes
+from cotune.training.fused.lanewise import Lanewise
+from cotune.training.fused.refusal import refused
+from cotune.training.fused.signature import LOSS, config_numbers, module_at, numbers
+from cotune.training.fused.stacked import Stacked, held
+from cotune.training.loop import Run
+from cotune.training.samples import Batch
+
+_Key = TypeVar("_Key")
+
+
+@final
+class LaneForward:
+    """What `Forward` is for one run, for K runs of one signature. models: their stacked tensors."""
+
+    def __init__(self, runs: Sequence[Run], lanes: Lanes, *, lifts: bool) -> None:
+        first, device = runs[0], runs[0].device
+        self.models = Stacked([run.model for run in runs])
+        self._criterion = first.forward.criterion
+        losses = [run.forward.criterion.loss for run in runs]
+        modules = [loss for loss in losses if isinstance(loss, nn.Module)]
+        self._losses = Stacked(modules) if modules else None
+        self._n_lanes, self._lanewise = len(runs), Lanewise(lanes)
+        places = numbers(first) if lifts else {}
+        own = [{place: getattr(module_at(run, place), place[1]) for place in places} for run in runs]
+        configs = [config_numbers(run.forward.criterion.config) if lifts else {} for run in runs]
+        self._numbers, self._configs = _along_lanes(own, device), _along_lanes(configs, device)
+
+    def __call__(self, batch: Batch) -> tuple[Any, Tensor]:
+        """The models' outputs, and the losses (K,). Raises Unfusable with the line that cannot be vectorised."""
+        losses = [] if self._losses is None else self._losses.tensors
+        values = self.models.tensors, losses, [*self._numbers.values()], [*self._configs.values()], batch
+        try:
+            with self._lanewise, disable_saved_tensors_hooks("recomputes or moves what its backward pass needs"):
+                output, loss = per_lane(lambda values: self._lane(*values), self._n_lanes, values)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            raise refused(error) from error
+        return output, loss
+
+    def _lane(
+        self, tensors: list[Tensor], losses: list[Tensor], own: list[Tensor], of_config: list[Tensor], batch: Batch
+    ) -> tuple[Any, Tensor]:
+        """What one lane computes; runs under vmap."""
+        lifted = dict(zip(self._numbers, own, strict=True))
+        criterion = self._criterion
+        with ExitStack() as stack:
+            model = stack.enter_context(self.models.inhabited(tensors))
+            stack.enter_context(held(model, {place: v for place, v in lifted.items() if not place[0].startswith(LOSS)}))
+            output = model(*batch.inputs, **batch.named)
+            loss = criterion.loss
+            if self._losses is not None:
+                loss = stack.enter_context(self._losses.inhabited(losses))
+                changed = {(at.removeprefix(LOSS), name): v for (at, name), v in lifted.items() if at.startswith(LOSS)}
+                stack.enter_context(held(loss, changed))
+            config = criterion.config
+            if config is not None:
+                config = Config({**dict(config), **dict(zip(self._configs, of_config, strict=True))})
+            return output, type(criterion)(loss, config, criterion.is_elementwise)(output, batch.target)
+
+
+def _along_lanes(lanes: Sequence[Mapping[_Key, float]], device: torch.device) -> dict[_Key, Tensor]:
+    """Each number as a (K,) tensor."""
+    return {key: torch.tensor([lane[key] for lane in lanes], dtype=torch.float64, device=device) for key in lanes[0]}

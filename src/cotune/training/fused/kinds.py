@@ -1,0 +1,51 @@
+"""Which runs can train together, found out once for each kind of run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import final
+
+from cotune.training.fused.equivalence import Rebuild, check
+from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.signature import Form, forms, signature
+from cotune.training.loop import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Runs of one kind can be lanes of one pass, in this form."""
+
+    signature: Hashable
+    form: Form
+
+
+@final
+@dataclass(slots=True)
+class Kinds:
+    """What was proven so far."""
+
+    _known: dict[Hashable, Kind | Unfusable] = field(default_factory=dict)
+
+    def of(self, run: Run, rebuild: Rebuild, seed: Callable[[int], None]) -> Kind:
+        """The kind of a run. The first run of a signature is put to the test, in one form after another.
+
+        rebuild, seed: as `check` takes them. Raises Unfusable, for every run of a signature that was refused.
+        """
+        refusal: Unfusable | None = None
+        for form in forms(run):
+            found = self._known.get(key := signature(run, form)) or self._proven(key, form, rebuild, seed)
+            self._known[key] = found
+            if isinstance(found, Kind):
+                return found
+            refusal = found
+        assert refusal is not None
+        raise refusal
+
+    @staticmethod
+    def _proven(key: Hashable, form: Form, rebuild: Rebuild, seed: Callable[[int], None]) -> Kind | Unfusable:
+        try:
+            check(rebuild, seed, form)
+        except Unfusable as refusal:
+            return refusal.with_traceback(None)
+        return Kind(key, form)
