@@ -1,0 +1,213 @@
+"""Trials side by side: the same results in any company, and what goes wrong stays where it happens."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import cotune as ct
+from cotune.errors import Interrupted, StudyError
+from cotune.records import State
+
+SPACE = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "dropout": ct.Float(0.0, 0.5), "epochs": ct.Int(1, 3)}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Net(nn.Module):
+    """Calls `before` at the beginning of every forward pass."""
+
+    def __init__(self, dropout: float, before: Callable[[Tensor], object] | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(64, 12), nn.ReLU(), nn.Dropout(dropout), nn.Linear(12, 10))
+        self.before = before
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.before is not None:
+            self.before(x)
+        return self.layers(x)
+
+
+def digits_task(model: Callable = lambda c: Net(c.dropout), **options: object) -> ct.Task:
+    x, y = ct.data.digits()
+    chosen = {
+        "data": (x[:400], y[:400]),
+        "loss": nn.CrossEntropyLoss(),
+        "metrics": ["accuracy"],
+        "epochs": 3,
+        **options,
+    }
+    return ct.Task(model=model, **chosen)
+
+
+def study(task: ct.Task, *, executor: object = "fused", path: Path | None = None, **space: object) -> ct.Study:
+    return ct.Study(task, {**SPACE, **space}, strategy="random", seed=3, executor=executor, path=path)
+
+
+def results(searched: ct.Study) -> list[tuple]:
+    return [(dict(t.config), str(t.state), {n: v.hex() for n, v in t.metrics.items()}) for t in searched.trials]
+
+
+def test_a_trials_result_does_not_depend_on_the_number_of_lanes() -> None:
+    two, five, many = (
+        results(study(digits_task(), executor=ct.Fused(lanes=n)).optimize(trials=9, progress=False)) for n in (1, 5, 32)
+    )
+    assert two == five == many
+    assert len({accuracy for _, _, metrics in two for accuracy in metrics.values()}) > 5
+
+
+def test_separate_training_gives_the_same_up_to_rounding() -> None:
+    x, y = ct.data.digits()
+    task = digits_task(data=(x[:400].double(), y[:400]), model=lambda c: Net(c.dropout).double())
+    fused, inline = (study(task, executor=name).optimize(trials=6, progress=False) for name in ("fused", "inline"))
+    for ours, theirs in zip(fused.trials, inline.trials, strict=True):
+        assert ours.config == theirs.config and ours.metrics.keys() == theirs.metrics.keys()
+        assert all(math.isclose(ours.metrics[n], theirs.metrics[n], rel_tol=1e-9) for n in ours.metrics)
+
+
+def test_the_winners_model_is_an_ordinary_one() -> None:
+    searched = study(digits_task(test=0.2)).optimize(trials=6, progress=False)
+    model = searched.best.model()
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+    assert searched.best.test()["accuracy"] == pytest.approx(searched.best.value, abs=0.3)
+
+
+def wild_sgd(parameters: Iterator[nn.Parameter], config: ct.Config) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, lr=config.learning_rate * (1e38 if config.dropout > 0.3 else 1))
+
+
+def test_a_diverging_lane_fails_alone() -> None:
+    calm = study(digits_task()).optimize(trials=6, progress=False)
+    wild = study(digits_task(optimizer=wild_sgd))
+    wild.optimize(trials=6, progress=False)
+    states = [trial.state for trial in wild.trials]
+    assert State.FAILED in states and State.DONE in states
+    assert all(trial.failure.cause == "diverged" for trial in wild.trials if trial.failure)
+    assert [trial.config for trial in wild.trials] == [trial.config for trial in calm.trials]
+
+
+def test_a_model_that_cannot_be_built_fails_alone() -> None:
+    def build(config: ct.Config) -> nn.Module:
+        if config.epochs == 3:
+            raise ValueError("too many of them")
+        return Net(config.dropout)
+
+    searched = study(digits_task(model=build)).optimize(trials=8, progress=False)
+    failed = [trial for trial in searched.trials if trial.state is State.FAILED]
+    assert failed and all("too many of them" in trial.failure.reason for trial in failed)
+    assert all(trial.config.epochs == 3 for trial in failed) and len(failed) < 8
+
+
+def branching(x: Tensor) -> None:
+    if x.sum() > 0:
+        pass
+
+
+def test_what_cannot_be_fused_is_an_error_where_fusing_was_demanded() -> None:
+    with pytest.raises(StudyError, match=r"cannot fuse Net: branching line \d+ of test_fused_study.py branches on a"):
+        study(digits_task(model=lambda c: Net(c.dropout, branching))).optimize(trials=2, progress=False)
+
+
+def test_what_cannot_be_fused_is_trained_by_itself_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
+    task = digits_task(model=lambda c: Net(c.dropout, branching))
+    alone = ct.Fused(lanes=4, is_demanded=False)
+    searched = study(task, executor=alone).optimize(trials=5, progress=True)
+    assert results(searched) == results(study(task, executor="inline").optimize(trials=5, progress=False))
+    said = [line for line in capsys.readouterr().err.splitlines() if "cannot fuse Net" in line]
+    assert len(said) == 1 and "if x.sum() > 0:" in said[0] and said[0].endswith("running its trials separately")
+
+
+class Failing:
+    """Raises an error in one pass over so many lanes."""
+
+    def __init__(self, at: int, error: BaseException) -> None:
+        self.left, self.error = at, error
+
+    def __call__(self, _x: Tensor) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+    def __deepcopy__(self, _memo: object) -> Failing:
+        return self
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("just once")])
+def test_a_pass_that_fails_once_costs_no_trial(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    failing = Failing(30, error)
+    searched = study(digits_task(model=lambda c: Net(c.dropout, failing)), executor=ct.Fused(lanes=8))
+    searched.optimize(trials=8, progress=True)
+    assert all(trial.state is State.DONE for trial in searched.trials) and failing.left < 0
+    said = capsys.readouterr().err
+    assert ("going on with 4" if isinstance(error, torch.OutOfMemoryError) else "a fused pass failed") in said
+
+
+def test_lanes_halved_by_memory_give_the_same_bits() -> None:
+    failing = Failing(30, torch.OutOfMemoryError("CUDA out of memory"))
+    halved = study(digits_task(model=lambda c: Net(c.dropout, failing)), executor=ct.Fused(lanes=8))
+    assert results(halved.optimize(trials=8, progress=False)) == results(
+        study(digits_task(), executor=ct.Fused(lanes=8)).optimize(trials=8, progress=False)
+    )
+
+
+def test_a_signal_gives_all_lanes_back_and_the_same_line_goes_on(tmp_path: Path) -> None:
+    calls = []
+
+    def measure(output: Tensor, target: Tensor) -> float:
+        calls.append(1)
+        if len(calls) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return float((output.argmax(-1) == target).double().mean())
+
+    def search(path: Path | None) -> ct.Study:
+        task = digits_task(metrics=[measure])
+        return ct.Study(
+            task, SPACE, maximize="measure", strategy="random", seed=3, executor=ct.Fused(lanes=4), path=path
+        )
+
+    with pytest.raises(Interrupted):
+        search(tmp_path).optimize(trials=8, progress=False)
+    with ct.Study.open(tmp_path) as left:
+        assert not left.history.running and left.history.waiting
+    calls.extend([1] * 100)
+    resumed, whole = (search(path).optimize(trials=8, progress=False) for path in (tmp_path, None))
+    assert results(resumed) == results(whole)
+
+
+def test_a_function_of_a_trial_cannot_be_fused() -> None:
+    with pytest.raises(StudyError, match="executor='fused' trains the trials of a ct.Task"):
+        ct.Study(lambda trial: 1.0, {"x": (0.0, 1.0)}, minimize="value", executor="fused").optimize(trials=1)
+
+
+@pytest.mark.parametrize("options", [{"lanes": 0}, {"lanes": 2.5}, {"checkpoint_s": -1}, {"device": "gpu"}])
+def test_settings_that_make_no_sense_are_refused(options: dict) -> None:
+    with pytest.raises(ct.CotuneError, match="lanes|checkpoint_s|device"):
+        ct.Fused(**options)
+
+
+def test_auto_measures_once_and_keeps_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=20, progress=True)
+    found = first.settings["engine"]
+    assert found["fused_ms"] > 0 and found["separate_ms"] > 0 and found["why"] in capsys.readouterr().err
+    again = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=24, progress=False)
+    assert again.settings["engine"] == found and len(again.trials) == 24
+
+
+def test_auto_leaves_alone_what_is_never_alike() -> None:
+    task = digits_task(model=lambda c: nn.Sequential(nn.Linear(64, c.hidden), nn.ReLU(), nn.Linear(c.hidden, 10)))
+    space = {"learning_rate": (1e-3, 1e-1), "hidden": ct.Int(4, 400)}
+    searched = ct.Study(task, space, strategy="random", seed=3).optimize(trials=16, progress=False)
+    assert searched.settings["engine"]["lanes"] == 1
+    assert "would be alike" in searched.settings["engine"]["why"]
