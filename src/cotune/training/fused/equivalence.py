@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cotune import seeds
 from cotune.config import Config
 from cotune.seeds import Purpose
+from cotune.training.fused.memory import attributes, configs, require_unchanged, withheld
 from cotune.training.fused.population import Population
-from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import config_numbers, module_at, numbers
+from cotune.training.fused.refusal import Unfusable, refused
+from cotune.training.fused.signature import LOSS, Place, config_numbers, module_at, numbers
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
@@ -30,9 +34,10 @@ _NOISE = 1e-10
 def check(make: Callable[[int], Run], seed: Callable[[int], None], *, lifts: bool) -> None:
     """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
 
-    make: a run of the configuration in question, from a seed for its weights, order and noise. seed: seeds the global
-    generators, as `Isolated.seed` does. lifts: whether lanes may differ in `numbers`; the second lane then has others.
-    Raises Unfusable with what does not agree.
+    Besides, nothing may be kept from one batch to the next but in buffers, nothing be drawn from global generators, and
+    one step in the run's own precision must succeed. make: a run of the configuration in question, from a seed for its
+    weights, order and noise. seed: seeds the global generators, as `Isolated.seed` does. lifts: whether lanes may
+    differ in `numbers`; the second lane then has others. Raises Unfusable with what does not agree.
     """
     with _double():
         plain, fused = ([make(number) for number in range(2)] for _ in range(2))
@@ -44,7 +49,37 @@ def check(make: Callable[[int], Run], seed: Callable[[int], None], *, lifts: boo
             _vary(plain[1])
             _vary(fused[1])
         population = Population(fused, lifts=lifts, dtype=torch.float64)
-        _compare(population, plain, [_alone(run, seed) for run in plain])
+        alone = [_alone(run, seed) for run in plain]
+        before = _generators()
+        _compare(population, plain, alone)
+        if _generators() != before:
+            raise Unfusable("draws from a global generator other than torch's")
+        _require_own_names(population)
+    _rehearse([make(number) for number in range(2)], lifts=lifts)
+
+
+def _rehearse(runs: Sequence[Run], *, lifts: bool) -> None:
+    """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
+    if lifts:
+        _vary(runs[1])
+    population = Population(runs, lifts=lifts)
+    population.step(next(population.begin([0] * len(runs))))
+    population.rehearsed()
+
+
+def _generators() -> tuple[object, str, bytes]:
+    numpy = repr(np.random.get_state(legacy=False))  # noqa: NPY002 - a model's code may draw from it
+    return random.getstate(), numpy, torch.default_generator.get_state().numpy().tobytes()
+
+
+def _require_own_names(population: Population) -> None:
+    """The forward passes read no hyperparameter in which lanes may differ unseen."""
+    read = population.names_read
+    for template in population.templates():
+        read = read.union(*(config.read for config in configs(template)))
+    names = withheld(read)
+    if names:
+        raise Unfusable(f"reads {names[0]} of its configuration in forward")
 
 
 def _vary(run: Run) -> None:
@@ -58,7 +93,17 @@ def _vary(run: Run) -> None:
 
 
 def _alone(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
-    """What one run computes by itself: per step the loss and gradients, and afterwards its tensors and evaluation."""
+    """What one run computes by itself. Raises Unfusable if its code wants another precision than double."""
+    try:
+        return _computed(run, seed)
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise refused(error, run.task.model) from error
+
+
+def _computed(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
+    """Per step the loss and gradients, and afterwards the evaluation."""
     steps = []
     run.model.train()
     seed(seeds.integer(run.seed, Purpose.NOISE, 0))
@@ -83,6 +128,7 @@ def _alone(run: Run, seed: Callable[[int], None]) -> dict[str, Any]:
 
 def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Mapping[str, Any]]) -> None:
     steady = [dict[str, Tensor]() for _ in twins]
+    kept = list[dict[Place, Hashable]]()
     for number, (batch, _) in enumerate(zip(population.begin([0] * len(twins)), range(_STEPS), strict=False)):
         losses = population.gradients(batch)
         for lane, single in enumerate(alone):
@@ -90,6 +136,9 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Mappi
             _require(losses[lane], loss, "the loss")
             _compare_gradients(population, lane, gradients, steady[lane])
         population.update()
+        kept.append(_kept(population))
+    for earlier, later in pairwise(kept):
+        require_unchanged(earlier, later)
     for lane, run in enumerate(twins):
         for name, parameter in run.model.named_parameters():
             if name in steady[lane]:
@@ -98,6 +147,13 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Mappi
         for name, buffer in run.model.named_buffers():
             _require(population.buffers()[name][lane], buffer, f"the buffer {name}")
     _compare_evaluation(population, alone)
+
+
+def _kept(population: Population) -> dict[Place, Hashable]:
+    found = dict[Place, Hashable]()
+    for number, template in enumerate(population.templates()):
+        found |= {((LOSS if number else "") + name, key): value for (name, key), value in attributes(template).items()}
+    return found
 
 
 def _compare_gradients(

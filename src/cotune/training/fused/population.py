@@ -24,22 +24,22 @@ from cotune.training.loop import Run
 from cotune.training.samples import Batch, InMemory, Samples
 
 _Key = TypeVar("_Key")
-_EVALUATED = 512
-"""So many samples of each lane are evaluated at a time: a number that no neighbour changes."""
 
 
 @final
 class Population:
     """Runs of one signature, trained epoch by epoch. While it lives, the runs' tensors are views of its own.
 
-    A single run is trained beside a copy of itself, because a population of one takes other kernels.
+    The last lane is a copy of the last run, whose results nobody takes: torch computes the last few numbers of an array
+    by other code than the rest, and the only lane of a population by other code than one of many. names_read: what the
+    loss has read of its configuration so far.
     """
 
     def __init__(self, runs: Sequence[Run], *, lifts: bool = True, dtype: torch.dtype | None = None) -> None:
         """runs: of equal signature. lifts: as it was made. dtype: of floating-point data, for tests of equality."""
         self._order = sorted(range(len(runs)), key=lambda at: kind_of(runs[at].optimizer))
         self.runs = [runs[at] for at in self._order]
-        lanes = self.runs if len(runs) > 1 else [*self.runs, *self.runs]
+        lanes = [*self.runs, self.runs[-1]]
         self._lanes, self._dtype = lanes, dtype
         first = lanes[0]
         self._stacked = Stacked([run.model for run in lanes])
@@ -55,11 +55,11 @@ class Population:
         self._configs = _along_lanes(configs if lifts else [{}], first.device)
         self._paced = [run for run in self.runs if run.pacer.has_batches]
         self._norms = self._clipping()
+        self.names_read: frozenset[str] = frozenset()
 
     def train_epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each."""
-        epochs = self._along(epochs)
-        totals, n_seen = torch.zeros(len(self._lanes), device=self._lanes[0].device), 0
+        totals, n_seen = torch.zeros(len(self.runs), device=self._lanes[0].device), 0
         is_sum = self._lanes[0].task.loss_is_sum
         for batch in self.begin(epochs):
             losses = self.step(batch)
@@ -68,7 +68,7 @@ class Population:
         for optimizer in self._optimizers:
             optimizer.lend()
         measured = self.evaluate()
-        for run, epoch, metrics, total in zip(self.runs, epochs, measured, totals.tolist(), strict=False):
+        for run, epoch, metrics, total in zip(self.runs, self._along(epochs), measured, totals.tolist(), strict=False):
             metrics["train_loss"] = total / n_seen
             run.note(epoch, metrics)
         for optimizer in self._optimizers:
@@ -76,21 +76,21 @@ class Population:
         return self._back(measured)
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Batch]:
-        """The batches of an epoch, lanes first; every lane's noise starts anew."""
+        """The batches of epoch `epochs[i]` of run i, lanes first; every lane's noise starts anew."""
         self._train_mode(True)
-        lanes = self._lanes
+        lanes, epochs = self._lanes, self._along(epochs)
         self._draws.seed([seeds.integer(r.seed, Purpose.NOISE, e) for r, e in zip(lanes, epochs, strict=True)])
         rows = torch.stack([run.order(epoch) for run, epoch in zip(lanes, epochs, strict=True)])
         return _batches(lanes[0].train.samples, rows, lanes[0].batch_size, self._dtype)
 
     def step(self, batch: Batch) -> Tensor:
-        """One step of every lane; (K,) losses before it."""
+        """One step of every run; (K,) losses before it, in the population's order."""
         losses = self.gradients(batch)
         self.update()
         return losses
 
     def gradients(self, batch: Batch) -> Tensor:
-        """(K,) losses of a batch, whose gradients are kept."""
+        """(K,) losses of a batch, whose gradients are kept; in the population's order."""
         self._stacked.forget_gradients()
         losses = self._forward(batch)[1]
         try:
@@ -98,8 +98,8 @@ class Population:
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
-            raise refused(error) from error
-        return losses.detach()
+            raise refused(error, self._lanes[0].task.model) from error
+        return losses.detach()[: len(self.runs)]
 
     def update(self) -> None:
         """Clip, update and go on with the schedules."""
@@ -122,7 +122,7 @@ class Population:
         samples = lanes[0].splits.validation.samples
         total = torch.zeros(len(lanes), dtype=torch.float64)
         outputs, targets = list[Any](), list[Any]()
-        size = max(lanes[0].batch_size, _EVALUATED)
+        size = samples.evaluation_size(lanes[0].batch_size)
         with torch.no_grad():
             for batch in _batches(samples, rows, size, self._dtype):
                 output, losses = self._forward(batch)
@@ -136,7 +136,7 @@ class Population:
 
     def rehearsed(self) -> tuple[Any, Tensor]:
         """Outputs and (K,) losses in evaluation mode on the first training batch of epoch 0."""
-        batch = next(self.begin(self._along([0] * len(self.runs))))
+        batch = next(self.begin([0] * len(self.runs)))
         self._train_mode(False)
         self._draws.seed([seeds.integer(run.seed, Purpose.NOISE) for run in self._lanes])
         with torch.no_grad():
@@ -145,15 +145,21 @@ class Population:
     def release(self) -> None:
         """Give the runs tensors of their own again."""
         for optimizer in self._optimizers:
-            optimizer.lend()
+            optimizer.release()
         self._stacked.release()
+        if self._loss is not None:
+            self._loss.release()
+
+    def templates(self) -> Sequence[nn.Module]:
+        """The model whose code all lanes run, and the loss where it is a module."""
+        return [self._stacked.template, *([] if self._loss is None else [self._loss.template])]
 
     def parameters(self) -> Mapping[str, Tensor]:
-        """Name -> (K, ...), in the population's order."""
+        """Name -> (K + 1, ...), in the population's order; the last is the copy."""
         return self._stacked.parameters
 
     def buffers(self) -> Mapping[str, Tensor]:
-        """Name -> (K, ...)."""
+        """Name -> (K + 1, ...)."""
         return self._stacked.buffers
 
     def _forward(self, batch: Batch) -> tuple[Any, Tensor]:
@@ -168,7 +174,7 @@ class Population:
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
-            raise refused(error) from error
+            raise refused(error, self._lanes[0].task.model) from error
         return output, losses
 
     def _lane(
@@ -189,7 +195,10 @@ class Population:
             config = criterion.config
             if config is not None:
                 config = Config({**dict(config), **dict(zip(self._configs, of_config, strict=True))})
-            return output, type(criterion)(applied, config, criterion.is_elementwise)(output, batch.target)
+            loss_of_batch = type(criterion)(applied, config, criterion.is_elementwise)(output, batch.target)
+            if config is not None:
+                self.names_read |= config.read
+            return output, loss_of_batch
 
     def _side_by_side(self) -> list[LaneOptimizer]:
         kinds = [kind_of(run.optimizer) for run in self._lanes]
@@ -219,7 +228,7 @@ class Population:
     def _along(self, values: Sequence[int]) -> list[int]:
         """One per run, in the order that runs came in -> one per lane."""
         ordered = [values[at] for at in self._order]
-        return ordered if len(ordered) == len(self._lanes) else ordered * 2
+        return [*ordered, ordered[-1]]
 
     def _back(self, values: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         """One per run of the population's order -> in the order that runs came in."""
@@ -254,9 +263,10 @@ def _along_lanes(lanes: Sequence[Mapping[_Key, float]], device: torch.device) ->
 def _clip(parameters: Any, norms: Tensor) -> None:
     """Scale each lane's gradient so that its norm is at most `norms` (K,), as torch's clip_grad_norm_ does."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    squared = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    squared = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])
     total = torch.linalg.vector_norm(squared, dim=0)
-    factor = (norms.to(total.dtype) / (total + 1e-6)).clamp(max=1.0)
+    norms = norms.to(total.dtype)
+    factor = torch.where(norms == torch.inf, 1.0, (norms / (total + 1e-6)).clamp(max=1.0))  # not inf / inf
     for gradient in gradients:
         gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
 
