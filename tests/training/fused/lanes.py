@@ -70,6 +70,25 @@ class One(nn.Module):
         return self.head(F.relu(self.body(x))) * self.scale
 
 
+class Tempered(nn.Module):
+    """Logits with a learned temperature, a single number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.temperature = nn.Linear(64, 10), nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x) * torch.sigmoid(self.temperature)
+
+
+def odd(c: Config) -> nn.Module:
+    """Every width is odd, or no multiple of four."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.SiLU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(5, 7), nn.LayerNorm(7), nn.GELU(), nn.Linear(7, 10),
+    )  # fmt: skip
+
+
 MODELS = {
     "mlp": mlp,
     "normed": normed,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +16,7 @@ from torch import nn
 from cotune.training import Isolated
 from cotune.training.checkpoint import decode
 from cotune.training.fused import Population
-from training.fused.lanes import MODELS, bits, mlp, normed, runs, task, together
+from training.fused.lanes import MODELS, Tempered, bits, mlp, normed, odd, runs, task, together
 
 N_LANES = 16
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
@@ -154,3 +158,28 @@ def test_lanes_train_at_epochs_of_their_own():
         for run, first in zip(others, (0, 5, 1), strict=True):
             together([run], range(first, first + 2))
     assert list(map(bits, ours)) == list(map(bits, others))
+
+
+def same_in_three_companies(t):
+    whole = after(t, range(33))
+    return all(
+        after(t, chosen) == {lane: whole[lane] for lane in chosen} for chosen in [(5, 2, 9), (7,), (32, 31, *range(17))]
+    )
+
+
+def test_odd_widths_have_the_same_bits_if_mkl_does_not_look_at_addresses():
+    """Without MKL_CBWR, its products of odd widths depend on where in memory a lane's matrices begin."""
+    script = "import torch; torch.set_num_threads(1); from training.fused import test_company as t; t.odd_widths()"
+    paths = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
+    environment = {**os.environ, "MKL_CBWR": "AUTO", "PYTHONPATH": os.pathsep.join(paths)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def odd_widths():
+    assert same_in_three_companies(task(odd))
+
+
+@pytest.mark.xfail(strict=True, reason="torch computes a function of a few numbers by other code than of many")
+def test_a_function_of_a_single_learned_number_has_the_same_bits_in_any_company():
+    assert same_in_three_companies(task(lambda c: Tempered()))

@@ -407,27 +407,36 @@ def test_a_module_that_cannot_be_copied_is_refused():
         outcome(finish=finish)
 
 
-def test_data_of_bytes_turned_into_floats_is_fused_right_or_refused():
-    def build(config):
-        return nn.Sequential(Scaled(), nn.Linear(64, 10))
+class Scaled(nn.Module):
+    """Turns bytes into floats, in one of the ways that there are."""
 
-    class Scaled(nn.Module):
-        def forward(self, x):
-            return x.float() / 16
+    def __init__(self, turned):
+        super().__init__()
+        self.turned = turned
 
-    t = ct.Task(model=build, data=((16 * X).to(torch.uint8), Y), loss=nn.CrossEntropyLoss(), epochs=1, device="cpu")
+    def forward(self, x):
+        return self.turned(x) / 16
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [lambda x: x.float(), lambda x: x.to(torch.float32), lambda x: x.to(dtype=torch.float), lambda x: x.type_as(Y / 2)],
+    ids=["float", "to", "to dtype", "type_as"],
+)  # fmt: skip
+def test_data_of_bytes_is_turned_to_floats_in_a_lane_as_alone(turned):
+    t = ct.Task(
+        model=lambda config: nn.Sequential(Scaled(turned), nn.Linear(64, 10)), data=((16 * X).to(torch.uint8), Y),
+        loss=nn.CrossEntropyLoss(), epochs=1, device="cpu",
+    )  # fmt: skip
     with Isolated() as isolated:
         ours, theirs = (
             [Run(t, {"learning_rate": rate}, isolated=isolated, seed=i) for i, rate in enumerate((0.1, 0.01))]
             for _ in range(2)
         )
-        try:
-            Kinds().of(ours[0], lambda seed: Run(t, {}, isolated=isolated, seed=seed), isolated.seed)
-        except Unfusable:
-            return
+        Kinds().of(ours[0], lambda seed: Run(t, {}, isolated=isolated, seed=seed), isolated.seed)
         fused, plain = Population(ours).train_epoch([0, 0]), [run.train_epoch(0) for run in theirs]
-        for one, other in zip(fused, plain, strict=True):
-            assert one == pytest.approx(other, abs=1e-5)
+    for one, other in zip(fused, plain, strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
 
 
 def gaussian_parameters(net, h):

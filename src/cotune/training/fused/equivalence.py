@@ -8,11 +8,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from cotune import seeds
 from cotune.config import Config
@@ -216,10 +217,28 @@ def _precise(value: Tensor) -> Tensor:
 
 @contextmanager
 def _double() -> Iterator[None]:
-    """Inside, tensors that are made from Python numbers have double precision."""
+    """Inside, tensors that are made from Python numbers, and those that code turns to floats, have double precision."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        yield
+        with _Doubled():
+            yield
     finally:
         torch.set_default_dtype(before)
+
+
+@final
+class _Doubled(TorchFunctionMode):
+    """Where code asks for single precision it gets double."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        func = Tensor.double if func is Tensor.float else func
+        return func(*map(_doubled, args), **{name: _doubled(value) for name, value in (kwargs or {}).items()})
+
+
+def _doubled(value: Any) -> Any:
+    if not isinstance(value, torch.dtype):
+        return value
+    return {torch.float32: torch.float64, torch.complex64: torch.complex128}.get(value, value)
