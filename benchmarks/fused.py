@@ -98,7 +98,7 @@ CASES = (
     Case("mlp 784-128-10", lambda: mlp(784), size=28),
     Case("gru 8-64 over 8 steps", Gru),
     Case("cnn 16-32 on 8x8", lambda: cnn(8)),
-    Case("transformer d32 of 2 layers, 8 tokens", Transformer),
+    Case("transformer d32 of 2 layers over 8 tokens", Transformer),
     Case("cnn 16-32 on 28x28", lambda: cnn(28), size=28, lanes=(4, 16)),
 )
 
