@@ -15,7 +15,7 @@ from cotune.errors import TaskError
 
 _TARGET_NAMES = ("target", "label", "labels", "y")
 _EVALUATION_ELEMENTS = 2**20
-_EVALUATION_SAMPLES = 4096
+_EVALUATION_SAMPLES = 512
 
 
 class Batch(NamedTuple):
@@ -90,7 +90,7 @@ class InMemory:
             )
 
     def evaluation_size(self, size: int) -> int:
-        """Large batches, as long as one stays within about a million numbers."""
+        """Large batches, as long as one stays within about a million numbers, and many lanes' within memory."""
         widest = max(tensor[0].numel() for tensor in (*self.inputs, *self.named.values()))
         return max(size, min(_EVALUATION_SAMPLES, _EVALUATION_ELEMENTS // max(widest, 1)))
 

@@ -5,6 +5,18 @@ from cotune.training.fused.kinds import Kind, Kinds
 from cotune.training.fused.population import Population
 from cotune.training.fused.probe import Verdict, probe
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import Form, forms, signature
+from cotune.training.fused.signature import EXACT, Form, forms, signature
 
-__all__ = ["Census", "Form", "Kind", "Kinds", "Population", "Unfusable", "Verdict", "forms", "probe", "signature"]
+__all__ = [
+    "EXACT",
+    "Census",
+    "Form",
+    "Kind",
+    "Kinds",
+    "Population",
+    "Unfusable",
+    "Verdict",
+    "forms",
+    "probe",
+    "signature",
+]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from cotune import seeds
 from cotune.config import Config
 from cotune.seeds import Purpose
+from cotune.training.fused.memory import attributes, configs, require_unchanged, withheld
 from cotune.training.fused.population import Population
-from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import Form, config_numbers, module_at, numbers
+from cotune.training.fused.refusal import Unfusable, refused
+from cotune.training.fused.signature import LOSS, Form, Place, config_numbers, module_at, numbers
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
@@ -36,11 +42,12 @@ Rebuild = Callable[[int, int | None], Run]
 def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
     """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
 
-    The second lane differs in what the form allows. seed: seeds the global generators, as `Isolated.seed` does.
-    Raises Unfusable with what does not agree.
+    The second lane differs in what the form allows. Besides, nothing may be kept from one batch to the next but in
+    buffers, nothing be drawn from global generators, and one step in the run's own precision must succeed. seed: seeds
+    the global generators, as `Isolated.seed` does. Raises Unfusable with what does not agree.
     """
+    other = _ODD if form.is_cut else None
     with _double():
-        other = _ODD if form.is_cut else None
         plain, fused = ([rebuild(0, None), rebuild(1, other)] for _ in range(2))
         for run in (*plain, *fused):
             _make_precise(run.model)
@@ -51,8 +58,38 @@ def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
             _vary(fused[1])
         population = Population(fused, form, dtype=torch.float64)
         twins = [plain[fused.index(run)] for run in population.runs]
-        _compare(population, twins, [_alone(run, seed) for run in twins])
+        alone = [_alone(run, seed) for run in twins]
+        before = _generators()
+        _compare(population, twins, alone)
+        if _generators() != before:
+            raise Unfusable("draws from a global generator other than torch's")
         _compare_evaluation(population, twins, seed)
+        _require_own_names(population)
+    _rehearse([rebuild(0, None), rebuild(1, other)], form)
+
+
+def _rehearse(runs: Sequence[Run], form: Form) -> None:
+    """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
+    if form.lifts:
+        _vary(runs[1])
+    population = Population(runs, form)
+    population.step(next(population.begin([0] * len(runs))))
+    population.rehearsed(_EVALUATED)
+
+
+def _generators() -> tuple[object, str, bytes]:
+    numpy = repr(np.random.get_state(legacy=False))  # noqa: NPY002 - a model's code may draw from it
+    return random.getstate(), numpy, torch.default_generator.get_state().numpy().tobytes()
+
+
+def _require_own_names(population: Population) -> None:
+    """The forward passes read no hyperparameter in which lanes may differ unseen."""
+    read = population.code.names_read
+    for template in population.code.templates:
+        read = read.union(*(config.read for config in configs(template)))
+    names = withheld(read)
+    if names:
+        raise Unfusable(f"reads {names[0]} of its configuration in forward")
 
 
 def _vary(run: Run) -> None:
@@ -76,7 +113,16 @@ class _Step:
 
 
 def _alone(run: Run, seed: Callable[[int], None]) -> list[_Step]:
-    """A few steps of one run by itself."""
+    """A few steps of one run by itself. Raises Unfusable if its code wants another precision than double."""
+    try:
+        return _computed(run, seed)
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise refused(error, run.task.model) from error
+
+
+def _computed(run: Run, seed: Callable[[int], None]) -> list[_Step]:
     steps = []
     run.model.train()
     seed(seeds.integer(run.seed, Purpose.NOISE, 0))
@@ -97,22 +143,27 @@ def _alone(run: Run, seed: Callable[[int], None]) -> list[_Step]:
 
 def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Sequence[_Step]]) -> None:
     """Lanes whose batches are cut come to their steps at different times."""
-    steady = [dict[str, Tensor]() for _ in twins]
+    steady, kept = [dict[str, Tensor]() for _ in twins], list[dict[Place, Hashable]]()
     done, losses = [0] * len(twins), torch.zeros(len(twins), dtype=torch.float64)
     for tick in population.begin([0] * len(twins)):
         losses += population.gradients(tick)
-        due = [lane for lane, is_step in enumerate(tick.steps) if is_step and done[lane] < len(alone[lane])]
+        due = [
+            lane for lane, is_step in enumerate(tick.steps[: len(twins)]) if is_step and done[lane] < len(alone[lane])
+        ]
         for lane in due:
             step = alone[lane][done[lane]]
             _require(losses[lane], step.loss, "the loss")
             _compare_gradients(population, lane, step.gradients, steady[lane])
         population.update(tick)
+        kept.append(_kept(population))
         for lane in due:
             _compare_tensors(population, lane, alone[lane][done[lane]], steady[lane])
             done[lane] += 1
-        losses *= torch.tensor([not is_step for is_step in tick.steps])
+        losses *= torch.tensor([not is_step for is_step in tick.steps[: len(twins)]])
         if all(n == len(steps) for n, steps in zip(done, alone, strict=True)):
             break
+    for earlier, later in pairwise(kept):
+        require_unchanged(earlier, later)
 
 
 def _compare_tensors(population: Population, lane: int, step: _Step, steady: Mapping[str, Tensor]) -> None:
@@ -121,6 +172,13 @@ def _compare_tensors(population: Population, lane: int, step: _Step, steady: Map
         _require(stacked[is_steady], step.parameters[name][is_steady], f"the parameter {name} after a step")
     for name, buffer in step.buffers.items():
         _require(population.buffers[name][lane], buffer, f"the buffer {name} after a step")
+
+
+def _kept(population: Population) -> dict[Place, Hashable]:
+    found = dict[Place, Hashable]()
+    for number, template in enumerate(population.code.templates):
+        found |= {((LOSS if number else "") + name, key): value for (name, key), value in attributes(template).items()}
+    return found
 
 
 def _compare_gradients(
@@ -199,10 +257,28 @@ def _precise(value: Tensor) -> Tensor:
 
 @contextmanager
 def _double() -> Iterator[None]:
-    """Inside, tensors that are made from Python numbers have double precision."""
+    """Inside, tensors that are made from Python numbers, and those that code turns to floats, have double precision."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        yield
+        with _Doubled():
+            yield
     finally:
         torch.set_default_dtype(before)
+
+
+@final
+class _Doubled(TorchFunctionMode):
+    """Where code asks for single precision it gets double."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        func = Tensor.double if func is Tensor.float else func
+        return func(*map(_doubled, args), **{name: _doubled(value) for name, value in (kwargs or {}).items()})
+
+
+def _doubled(value: Any) -> Any:
+    if not isinstance(value, torch.dtype):
+        return value
+    return {torch.float32: torch.float64, torch.complex64: torch.complex128}.get(value, value)

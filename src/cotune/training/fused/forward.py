@@ -25,12 +25,16 @@ _Key = TypeVar("_Key")
 
 @final
 class LaneForward:
-    """What `Forward` is for one run, for K runs of one signature. models: their stacked tensors."""
+    """What `Forward` is for one run, for K runs of one signature.
+
+    models: their stacked tensors. names_read: what the loss has read of its configuration so far.
+    """
 
     def __init__(self, runs: Sequence[Run], lanes: Lanes, *, lifts: bool) -> None:
         first, device = runs[0], runs[0].device
         self.models = Stacked([run.model for run in runs])
-        self._criterion = first.forward.criterion
+        self._criterion, self._builder = first.forward.criterion, first.task.model
+        self.names_read: frozenset[str] = frozenset()
         losses = [run.forward.criterion.loss for run in runs]
         modules = [loss for loss in losses if isinstance(loss, nn.Module)]
         self._losses = Stacked(modules) if modules else None
@@ -50,8 +54,19 @@ class LaneForward:
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
-            raise refused(error) from error
+            raise refused(error, self._builder) from error
         return output, loss
+
+    @property
+    def templates(self) -> Sequence[nn.Module]:
+        """The model whose code all lanes run, and the loss where it is a module."""
+        return [self.models.template, *([] if self._losses is None else [self._losses.template])]
+
+    def release(self) -> None:
+        """Give the runs' models and losses tensors of their own again."""
+        self.models.release()
+        if self._losses is not None:
+            self._losses.release()
 
     def _lane(
         self, tensors: list[Tensor], losses: list[Tensor], own: list[Tensor], of_config: list[Tensor], batch: Batch
@@ -71,7 +86,10 @@ class LaneForward:
             config = criterion.config
             if config is not None:
                 config = Config({**dict(config), **dict(zip(self._configs, of_config, strict=True))})
-            return output, type(criterion)(loss, config, criterion.is_elementwise)(output, batch.target)
+            result = type(criterion)(loss, config, criterion.is_elementwise)(output, batch.target)
+            if config is not None:
+                self.names_read |= config.read
+            return output, result
 
 
 def _along_lanes(lanes: Sequence[Mapping[_Key, float]], device: torch.device) -> dict[_Key, Tensor]:

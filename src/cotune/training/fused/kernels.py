@@ -36,6 +36,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         by_x, by_weight, by_bias = ctx.needs_input_grad
+        gradient = gradient.contiguous()  # lanes first: or sums over the samples would depend on the neighbours
         return (
             gradient @ weight if by_x else None,
             gradient.mT @ x if by_weight else None,
@@ -67,6 +68,7 @@ class _CrossEntropy(torch.autograd.Function):
             weight = is_counted.to(log_p.dtype) / is_counted.sum(-1, keepdim=True)
         elif not bool(is_counted.all()):
             raise Unfusable("ignores samples, and batches are cut into pieces")
+        weight = weight.to(log_p.dtype)
         score, s = log_p.gather(1, target)[:, 0], None
         if smoothing is not None:
             s = smoothing[:, None].to(log_p.dtype)
@@ -124,3 +126,55 @@ def embedding(rows: Tensor, table: Tensor, padding: int | None) -> Tensor:
     first = torch.arange(n_lanes, device=rows.device).view(-1, *[1] * (rows.dim() - 1)) * size
     found = functional.embedding(rows + first, table.reshape(-1, width))
     return found if padding is None else torch.where((rows == padding)[..., None], found.detach(), found)
+
+
+class _BatchNorm(torch.autograd.Function):
+    """x (K, n, c, m), mean and variance (K, 1, c, 1), weight and bias (K, 1, c, 1) -> (K, n, c, m).
+
+    Ioffe & Szegedy 2015, algorithm 1, and its derivatives. Mean and variance are of x itself if is_own.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: Any, is_own: bool
+    ) -> Tensor:
+        scale = (variance + eps).rsqrt()
+        normal = (x - mean).mul_(scale)
+        ctx.save_for_backward(normal, scale, weight)
+        ctx.is_own = is_own
+        return (normal * weight).add_(bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        normal, scale, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        by_bias = gradient.sum((1, 3), keepdim=True)
+        by_weight = (gradient * normal).sum((1, 3), keepdim=True)
+        by_x = gradient
+        if ctx.is_own:
+            n = normal.shape[1] * normal.shape[3]
+            by_x = (normal * (by_weight / -n)).add_(gradient).sub_(by_bias / n)
+        return by_x * (scale * weight), None, None, by_weight, by_bias, None, None
+
+
+def batch_norm(
+    x: Tensor, running: tuple[Tensor, Tensor] | None, affine: tuple[Tensor, Tensor] | None, momentum: Any, eps: Any, *,
+    training: bool,
+) -> Tensor:  # fmt: skip
+    """x (K, n, c, ...) as `functional.batch_norm` has it; running means and variances (K, c) are updated in place."""
+    whole = x.contiguous().view(*x.shape[:3], -1)
+    if training:
+        n = whole.shape[1] * whole.shape[3]
+        with torch.no_grad():
+            mean = whole.mean((1, 3), keepdim=True)
+            variance = (whole - mean).square_().mean((1, 3), keepdim=True)
+            for kept, new in zip(running or (), (mean, variance * (n / max(n - 1, 1))), strict=False):
+                kept.mul_(1 - momentum).add_(new.view_as(kept) * momentum)
+    else:
+        assert running is not None
+        mean, variance = (kept[:, None, :, None] for kept in running)
+    one = whole.new_ones(())
+    weight, bias = (t[:, None, :, None] for t in affine) if affine is not None else (one, one - 1)
+    result: Tensor = _BatchNorm.apply(whole, mean, variance, weight, bias, eps, training)  # type: ignore[no-untyped-call]
+    return result.view(x.shape)

@@ -197,6 +197,23 @@ def _embedding(
     return _across(lanes, lambda rows, table: kernels.embedding(rows, table, padding_idx), input, weight)
 
 
+def _batch_norm(
+    lanes: Lanes, input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: Any = 0.1, eps: Any = 1e-5,
+) -> Any:  # fmt: skip
+    if training and input.numel() == input.shape[1]:
+        return NotImplemented  # torch says why one value per channel is too few
+
+    def run(x: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, momentum: Any, eps: Any) -> Tensor:
+        running = None if mean is None else (mean, variance)
+        affine = None if weight is None else (weight, torch.zeros_like(weight) if bias is None else bias)
+        rate = momentum[:, None].to(x.dtype) if isinstance(momentum, Tensor) else momentum
+        small = eps.view(-1, 1, 1, 1).to(x.dtype) if isinstance(eps, Tensor) else eps
+        return kernels.batch_norm(x, running, affine, rate, small, training=training)
+
+    return _across(lanes, run, input, running_mean, running_var, weight, bias, momentum, eps)
+
+
 def _weight_norm(lanes: Lanes, v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """Salimans & Kingma 2016, eq. 2."""
     others = [at for at in range(v.dim()) if at != dim % v.dim()]
@@ -227,10 +244,12 @@ def _mean_of(loss: Callable[..., Tensor]) -> Callable[..., Any]:
             return NotImplemented
         if args or reduction != "mean":
             raise Unfusable("uses a loss that is no plain mean")
-        each = loss(input, target, reduction="none", **named)
-        return _across(
-            lanes, lambda values: (values.flatten(1).view(*weights.shape, -1).mean(-1) * weights).sum(1), each
-        )
+
+        def weighed(each: Tensor) -> Tensor:
+            by_sample = each.reshape(*weights.shape, -1).mean(-1)
+            return (by_sample * weights.to(each.dtype)).sum(1)
+
+        return _across(lanes, weighed, loss(input, target, reduction="none", **named))
 
     return operation
 
@@ -251,6 +270,7 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     functional.scaled_dot_product_attention: _attention,
     functional.embedding: _embedding,
     functional.bilinear: _bilinear,
+    functional.batch_norm: _batch_norm,
     torch._weight_norm: _weight_norm,
     torch._VF.rnn_tanh: _recurrent(recurrent.tanh_cell, 1),
     torch._VF.rnn_relu: _recurrent(recurrent.relu_cell, 1),

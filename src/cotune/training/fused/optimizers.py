@@ -37,6 +37,10 @@ def kind_of(optimizer: Optimizer) -> Kind:
             raise Unfusable(f"its optimiser has {option}=True, which has no version for lanes")
     if any(isinstance(group["lr"], Tensor) for group in groups):
         raise Unfusable("its learning rate is a tensor")
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+        raise Unfusable("its optimiser has hooks")
+    if name == "adam" and any(group.get("decoupled_weight_decay") for group in groups):
+        raise Unfusable("its Adam decays weights as AdamW does; use AdamW")
     has_momentum = name in ("sgd", "rmsprop") and any(group["momentum"] != 0 for group in groups)
     is_nesterov = {bool(group.get("nesterov", False)) for group in groups}
     if len(is_nesterov) > 1:
@@ -191,7 +195,11 @@ def _option(group: Mapping[str, Any], name: str) -> float:
 
 @dataclass(slots=True)
 class _Group:
-    """One parameter group of all lanes of one kind. vectors: what updates take, (n,), written in place."""
+    """One parameter group of all lanes of one kind.
+
+    vectors: what updates take, (n,), written in place; every second number of an array, so that a parameter with one
+    number per lane is computed number by number, and not several lanes at once if there are many.
+    """
 
     at: int
     names: list[str]
@@ -224,6 +232,8 @@ class LaneOptimizer:
         ]
         self._state = {name: self._taken(name) for group in self._groups for name in group.names}
         self._steps = torch.tensor([self._taken_steps(lane) for lane in range(len(optimizers))], dtype=torch.float64)
+        for optimizer in optimizers:
+            optimizer._opt_called = True  # type: ignore[attr-defined]  # or schedulers warn that it never steps
         self._hyper: list[dict[str, Tensor]] = []
         self.refresh()
         self._derive()
@@ -266,19 +276,34 @@ class LaneOptimizer:
 
     def lend(self) -> None:
         """Make the state of the torch optimisers what it is here."""
-        for lane, (optimizer, names) in enumerate(zip(self._optimizers, self._names, strict=True)):
-            steps = float(self._steps[lane])
-            if steps == 0:
-                continue
+        if self._rule.state:
+            for lane in reversed(range(len(self._optimizers))):  # of lanes that share an optimiser the first one counts
+                if self._steps[lane] > 0:
+                    self._lend(lane)
+
+    def _lend(self, lane: int) -> None:
+        optimizer, names = self._optimizers[lane], self._names[lane]
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if not parameter.requires_grad:
+                    continue
+                own = optimizer.state[parameter]
+                for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):
+                    own[key] = value[lane]
+                if self._rule.counts_steps:
+                    own["step"] = self._steps[lane].to(torch.float32, copy=True)
+
+    def release(self) -> None:
+        """Give the torch optimisers states of their own."""
+        self.lend()
+        for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
-                    if not parameter.requires_grad:
-                        continue
-                    own = optimizer.state[parameter]
-                    for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):
-                        own[key] = value[lane]
-                    if self._rule.counts_steps:
-                        own["step"] = torch.tensor(steps, dtype=torch.float32)
+                    own = optimizer.state.get(parameter, {})
+                    for key in own:
+                        own[key] = own[key].clone(memory_format=torch.contiguous_format)
+                    if "step" in own and (group.get("fused") or group.get("capturable")):
+                        own["step"] = own["step"].to(parameter.device)  # where torch's one kernel looks for it
 
     def _derive(self, is_stepping: Tensor | None = None) -> None:
         for group, hyper in zip(self._groups, self._hyper, strict=True):
@@ -289,7 +314,8 @@ class LaneOptimizer:
                 if name in group.vectors:
                     group.vectors[name].copy_(values)
                 else:
-                    group.vectors[name] = values.to(self._device, self._dtype, copy=True)
+                    spread = torch.zeros(len(values), 2, dtype=self._dtype, device=self._device)
+                    group.vectors[name] = spread[:, 0].copy_(values)  # see `_Group`
 
     def _taken(self, name: str) -> list[Tensor]:
         """The state of one parameter, stacked; zeros where a lane has none yet."""
@@ -361,4 +387,4 @@ def _no_root() -> Tensor:
 def _rows(tensor: Tensor) -> Tensor:
     """(n, ...) as (n, m) real numbers, as torch's optimisers see complex ones."""
     real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    return real.flatten(1)
+    return real.reshape(len(real), -1)

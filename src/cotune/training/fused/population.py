@@ -14,26 +14,24 @@ from cotune.training.fused.forward import LaneForward
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import refused
-from cotune.training.fused.signature import Form
+from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Tick, pieces, taken, whole
 from cotune.training.loop import Run
-
-_EVALUATED = 512
-"""So many samples of each lane are evaluated at a time: a number that no neighbour changes."""
 
 
 @final
 class Population:
     """Runs of one signature, trained epoch by epoch. While it lives, the runs' tensors are views of its own.
 
-    A single run is trained beside a copy of itself, because a population of one takes other kernels.
+    The last lane is a copy of the last run, whose results nobody takes: torch computes the last few numbers of an array
+    by other code than the rest, and the only lane of a population by other code than one of many.
     """
 
-    def __init__(self, runs: Sequence[Run], form: Form, *, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, runs: Sequence[Run], form: Form = EXACT, *, dtype: torch.dtype | None = None) -> None:
         """runs: of equal signature in that form. dtype: of floating-point data, for tests of equality."""
         self._order = sorted(range(len(runs)), key=lambda at: (kind_of(runs[at].optimizer), runs[at].batch_size))
         self.runs = [runs[at] for at in self._order]
-        self._members = self.runs if len(runs) > 1 else [*self.runs, *self.runs]
+        self._members = [*self.runs, self.runs[-1]]
         self._form, self._dtype, self._device = form, dtype, runs[0].device
         self._lanes = Lanes(len(self._members), self._device)
         self._forward = LaneForward(self._members, self._lanes, lifts=form.lifts)
@@ -44,16 +42,13 @@ class Population:
 
     def train_epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
         """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each."""
-        epochs = self._along(epochs)
-        totals = torch.zeros(len(self._members), device=self._device)
+        totals = torch.zeros(len(self.runs), device=self._device)
         for tick in self.begin(epochs):
-            losses = self.gradients(tick)
-            totals.add_(losses * self._counted(tick))
-            self.update(tick)
+            totals.add_(self.step(tick) * self._counted(tick))
         for optimizer in self._optimizers:
             optimizer.lend()
         measured = self.evaluate()
-        for run, epoch, metrics, total in zip(self.runs, epochs, measured, totals.tolist(), strict=False):
+        for run, epoch, metrics, total in zip(self.runs, self._along(epochs), measured, totals.tolist(), strict=False):
             metrics["train_loss"] = total / run.n_used
             run.note(epoch, metrics)
         for optimizer in self._optimizers:
@@ -61,9 +56,9 @@ class Population:
         return self._back(measured)
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
-        """What an epoch consists of; every lane's noise starts anew."""
+        """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""
         self._train_mode(True)
-        members = self._members
+        members, epochs = self._members, self._along(epochs)
         self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE, e) for run, e in zip(members, epochs, strict=True)])
         rows = [run.order(epoch) for run, epoch in zip(members, epochs, strict=True)]
         samples = members[0].train.samples
@@ -72,13 +67,13 @@ class Population:
         return whole(samples, torch.stack(rows), members[0].batch_size, self._dtype)
 
     def step(self, tick: Tick) -> Tensor:
-        """One piece of every lane; (K,) losses before it."""
+        """One piece of every run; (K,) losses before it, in the population's order."""
         losses = self.gradients(tick)
         self.update(tick)
         return losses
 
     def gradients(self, tick: Tick) -> Tensor:
-        """(K,) losses of a piece, whose gradients are added to those of the batch so far."""
+        """(K,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
         losses = self._forward(tick.batch)[1]
         try:
@@ -86,8 +81,8 @@ class Population:
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
-            raise refused(error) from error
-        return losses.detach()
+            raise refused(error, self._members[0].task.model) from error
+        return losses.detach()[: len(self.runs)]
 
     def update(self, tick: Tick) -> None:
         """Lanes whose batch is complete: clip, update, and go on with the schedules."""
@@ -113,8 +108,9 @@ class Population:
         samples, is_sum = members[0].splits.validation.samples, members[0].task.loss_is_sum
         total = torch.zeros(len(members), dtype=torch.float64)
         outputs, targets = list[Any](), list[Any]()
+        size = samples.evaluation_size(1 if self._form.is_cut else members[0].batch_size)
         with torch.no_grad():
-            for chosen in rows.split(_EVALUATED, dim=1):
+            for chosen in rows.split(size, dim=1):
                 batch = taken(samples, chosen, self._dtype)
                 output, losses = self._forward(batch)
                 total += losses.double().cpu() * (1 if is_sum else chosen.shape[1])
@@ -138,23 +134,28 @@ class Population:
     def release(self) -> None:
         """Give the runs tensors of their own again."""
         for optimizer in self._optimizers:
-            optimizer.lend()
-        self._forward.models.release()
+            optimizer.release()
+        self._forward.release()
+
+    @property
+    def code(self) -> LaneForward:
+        """What all lanes run."""
+        return self._forward
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """Name -> (K, ...), in the population's order."""
+        """Name -> (K + 1, ...), in the population's order; the last is the copy."""
         return self._parameters
 
     @property
     def buffers(self) -> Mapping[str, Tensor]:
-        """Name -> (K, ...)."""
+        """Name -> (K + 1, ...)."""
         return self._forward.models.buffers
 
     def _counted(self, tick: Tick) -> Tensor | float:
         """By what a loss is multiplied so that an epoch's losses add up to the sum over its samples."""
         if tick.parts is not None:
-            return torch.tensor([float(part.size) for part in tick.parts], device=self._device)
+            return torch.tensor([float(part.size) for part in tick.parts[: len(self.runs)]], device=self._device)
         return 1.0 if self._members[0].task.loss_is_sum else float(tick.batch.target.shape[1])
 
     def _forget_gradients(self, steps: Sequence[bool]) -> None:
@@ -194,7 +195,7 @@ class Population:
     def _along(self, values: Sequence[int]) -> list[int]:
         """One per run, in the order that runs came in -> one per lane."""
         ordered = [values[at] for at in self._order]
-        return ordered if len(ordered) == len(self._members) else ordered * 2
+        return [*ordered, ordered[-1]]
 
     def _back(self, values: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         """One per run of the population's order -> in the order that runs came in."""
@@ -204,10 +205,11 @@ class Population:
 def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:
     """Scale the gradient of each lane that steps so that its norm is at most `norms` (K,), as clip_grad_norm_ does."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    squared = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    squared = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])
     total = torch.linalg.vector_norm(squared, dim=0)
-    factor = (norms.to(total.dtype) / (total + 1e-6)).clamp(max=1.0)
-    factor = factor.where(torch.tensor(steps, device=factor.device), 1.0)
+    norms = norms.to(total.dtype)
+    is_clipped = torch.tensor(steps, device=norms.device) & (norms != torch.inf)  # not inf / inf
+    factor = (norms / (total + 1e-6)).clamp(max=1.0).where(is_clipped, 1.0)
     for gradient in gradients:
         gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import types
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from cotune.config import Config
+from cotune.training.fused.optimizers import kind_of
 from cotune.training.fused.refusal import Unfusable
 from cotune.training.loop import Run
 from cotune.training.samples import InMemory
@@ -23,12 +26,26 @@ Place = tuple[str, str]
 """A number in a lane: the submodule's name and the attribute; those of the loss have names that start with LOSS."""
 
 LOSS = "loss:"
-_TORCHS = frozenset({*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"})
-_TRAININGS = frozenset({
+TORCHS = frozenset({*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"})
+TRAININGS = frozenset({
     "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "batch_size", "label_smoothing",
     "grad_clip", "schedule", "warmup", "epochs", "data_fraction",
 })  # fmt: skip
-_DEPTH = 6
+DEPTH = 6
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Itself:
+    """Equal only to the same object, which it keeps alive: an `id` alone may be given to another one later."""
+
+    value: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Itself) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +56,13 @@ class Form:
     is_cut: bool
 
 
+EXACT = Form(lifts=True, is_cut=False)
+
+
 def forms(run: Run) -> Sequence[Form]:
     """The forms to try, the most general first; they follow from the run alone."""
     general = [Form(lifts=True, is_cut=True)] if "batch_size" in run.config else []
-    return [*general, Form(lifts=True, is_cut=False), Form(lifts=False, is_cut=False)]
+    return [*general, EXACT, Form(lifts=False, is_cut=False)]
 
 
 def signature(run: Run, form: Form) -> Hashable:
@@ -51,6 +71,7 @@ def signature(run: Run, form: Form) -> Hashable:
         raise Unfusable("the task has a step= of its own")
     if run.task.amp:
         raise Unfusable("amp=True is not vectorised")
+    kind_of(run.optimizer)
     train, held = run.train.samples, run.splits.validation.samples
     if not isinstance(train, InMemory) or not isinstance(held, InMemory):
         raise Unfusable("its data is read sample by sample; pass tensors to have it in memory")
@@ -58,9 +79,9 @@ def signature(run: Run, form: Form) -> Hashable:
     lifted = numbers(run) if form.lifts else {}
     return (
         form, None if form.is_cut else run.batch_size, len(run.train), len(run.splits.validation),
-        id(train), id(held), str(run.device),
+        Itself(train), Itself(held), str(run.device),
         tuple(_tensors(run.model)), tuple(_modules(run.model, "", lifted)), _groups(run),
-        tuple(_modules(loss.loss, LOSS, lifted)) if isinstance(loss.loss, nn.Module) else id(loss.loss),
+        tuple(_modules(loss.loss, LOSS, lifted)) if isinstance(loss.loss, nn.Module) else Itself(loss.loss),
         None if loss.config is None else _config(loss.config, floats=not form.lifts),
     )  # fmt: skip
 
@@ -90,13 +111,13 @@ def module_at(run: Run, place: Place) -> nn.Module:
 def config_numbers(config: Config | None) -> dict[str, float]:
     """The floats of a configuration that are not for training itself."""
     values = {} if config is None else dict(config)
-    return {name: v for name, v in values.items() if isinstance(v, float) and name not in _TRAININGS}
+    return {name: v for name, v in values.items() if isinstance(v, float) and name not in TRAININGS}
 
 
 def _floats(module: nn.Module, prefix: str, chosen: set[float]) -> Iterator[tuple[Place, float]]:
     for name, part in module.named_modules():
         for attribute, value in vars(part).items():
-            if attribute not in _TORCHS and isinstance(value, float) and value in chosen:
+            if attribute not in TORCHS and isinstance(value, float) and value in chosen:
                 yield (prefix + name, attribute), value
 
 
@@ -109,17 +130,19 @@ def _tensors(module: nn.Module) -> Iterator[Hashable]:
 
 def _modules(module: nn.Module, prefix: str, lifted: Mapping[Place, float]) -> Iterator[Hashable]:
     for name, part in module.named_modules():
-        own = {key: value for key, value in vars(part).items() if key not in _TORCHS}
-        hooks = (len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks))
-        values = [(k, "lifted" if (prefix + name, k) in lifted else _print(v, _DEPTH)) for k, v in own.items()]
-        yield name, _class(type(part)), hooks, tuple(values)
+        own = {key: value for key, value in vars(part).items() if key not in TORCHS}
+        called = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
+        hooks = tuple(fingerprint(list(some.values()), DEPTH) for some in called)
+        values = [(k, "lifted" if (prefix + name, k) in lifted else fingerprint(v, DEPTH)) for k, v in own.items()]
+        yield name, _class(part), hooks, tuple(values)
 
 
-def _class(kind: type) -> Hashable:
-    """A class is told by its code: parametrizations make one per module."""
-    if kind.__name__.startswith("Parametrized"):
-        return kind.__name__, _class(kind.__bases__[0])
-    return id(kind)
+def _class(module: nn.Module) -> Hashable:
+    """A class is told by itself; parametrizations make one per module."""
+    kind = type(module)
+    if is_parametrized(module) and kind.__name__.startswith("Parametrized"):
+        return kind.__name__, tuple(Itself(base) for base in kind.__bases__)
+    return Itself(kind)
 
 
 def _groups(run: Run) -> Hashable:
@@ -128,36 +151,49 @@ def _groups(run: Run) -> Hashable:
 
 
 def _config(config: Config, *, floats: bool) -> Hashable:
-    values = {name: value for name, value in dict(config).items() if name not in _TRAININGS}
+    values = {name: value for name, value in dict(config).items() if name not in TRAININGS}
     return tuple(
-        (name, _print(value, _DEPTH) if floats or not isinstance(value, float) else "number")
+        (name, fingerprint(value, DEPTH) if floats or not isinstance(value, float) else "number")
         for name, value in sorted(values.items())
     )
 
 
-def _print(value: Any, depth: int) -> Hashable:
+def fingerprint(value: Any, depth: int) -> Hashable:
     """A value that is equal for attributes that compute the same; what cannot be compared is only like itself."""
     if depth and isinstance(value, types.FunctionType | tuple | list | Mapping):
-        return _print_parts(value, depth - 1)
+        return _fingerprint_parts(value, depth - 1)
     match value:
         case bool() | int() | float() | str() | bytes() | None:
             return type(value).__name__, value
-        case Tensor():
-            return tuple(value.shape), str(value.dtype), value.detach().cpu().numpy().tobytes()
+        case Tensor() if value.layout == torch.strided:
+            return tuple(value.shape), str(value.dtype), _bytes(value)
         case np.ndarray():
             return value.shape, str(value.dtype), value.tobytes()
     if hasattr(value, "dtype") or isinstance(value, type):
         return str(value)
-    return id(value)
+    return Itself(value)
 
 
-def _print_parts(value: Any, depth: int) -> Hashable:
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _fingerprint_parts(value: Any, depth: int) -> Hashable:
     match value:
         case Config():
             return _config(value, floats=True)
         case types.FunctionType():
-            cells = tuple(_print(cell.cell_contents, depth) for cell in value.__closure__ or ())
-            return id(value.__code__), cells, _print(value.__defaults__, depth)
+            cells = tuple(_fingerprint_held(cell.cell_contents, depth) for cell in value.__closure__ or ())
+            defaults = [_fingerprint_held(item, depth) for item in value.__defaults__ or ()]
+            named = {name: _fingerprint_held(item, depth) for name, item in (value.__kwdefaults__ or {}).items()}
+            return value.__code__, cells, tuple(defaults), tuple(named.items())
         case Mapping():
-            return tuple((str(key), _print(item, depth)) for key, item in value.items())
-    return type(value).__name__, tuple(_print(item, depth) for item in value)
+            return tuple((str(key), fingerprint(item, depth)) for key, item in value.items())
+    return type(value).__name__, tuple(fingerprint(item, depth) for item in value)
+
+
+def _fingerprint_held(value: Any, depth: int) -> Hashable:
+    """What a function holds: a configuration with all its names, because nobody sees which ones the function reads."""
+    if isinstance(value, Config):
+        return tuple((name, fingerprint(item, depth)) for name, item in sorted(value.items()))
+    return fingerprint(value, depth)

@@ -24,7 +24,7 @@ class Stacked:
     def __init__(self, modules: Sequence[nn.Module], dtype: torch.dtype | None = None) -> None:
         """dtype: floats are turned into it; None leaves them as they are."""
         self._modules = list(modules)
-        self.template = copy.deepcopy(modules[0])
+        self.template = _copied(modules[0])
         self.parameters = self._stacked([dict(module.named_parameters()) for module in modules])
         self.buffers = self._stacked([dict(module.named_buffers()) for module in modules])
         for name, parameter in modules[0].named_parameters():
@@ -84,6 +84,13 @@ class Stacked:
     def _owned(self) -> Iterator[Iterable[Tensor]]:
         for module in dict.fromkeys(self._modules):
             yield (*module.parameters(), *module.buffers())
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except (RuntimeError, TypeError, copy.Error) as error:
+        raise Unfusable(f"cannot be copied ({str(error).splitlines()[0][:160]})") from error
 
 
 def _slots(module: nn.Module, kind: str) -> Iterator[tuple[dict[str, Any], str, str]]:

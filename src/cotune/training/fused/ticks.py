@@ -30,8 +30,8 @@ class Part:
 class Tick:
     """What all lanes do at a time. batch: (K, samples, ...).
 
-    parts: per lane; None where every lane has a whole batch. weights (K, samples): what each sample's loss counts; None
-    where it is the mean. steps: per lane, whether its batch is complete.
+    parts: per lane; None where every lane has a whole batch. weights (K, samples), float64: what each sample's loss
+    counts; None where it is the mean. steps: per lane, whether its batch is complete.
     """
 
     batch: Batch
@@ -56,7 +56,7 @@ def pieces(samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], dtype
     for at in range(max(map(len, cut))):
         parts = [lane[at][1] if at < len(lane) else Part(0, 0, 1) for lane in cut]
         chosen = torch.zeros(len(rows), PIECE, dtype=torch.int64)
-        weights = torch.zeros(len(rows), PIECE)
+        weights = torch.zeros(len(rows), PIECE, dtype=torch.float64)
         for lane, part in enumerate(parts):
             if part.n:
                 low = cut[lane][at][0]
@@ -65,7 +65,7 @@ def pieces(samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], dtype
                 weights[lane, : part.n] = 1 / part.size
         steps = [part.n > 0 and part.first + part.n == part.size for part in parts]
         batch = taken(samples, chosen, dtype)
-        yield Tick(batch, parts, weights.to(batch.target.device, dtype or torch.float32), steps)
+        yield Tick(batch, parts, weights.to(batch.target.device), steps)
 
 
 def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import torch
+
+from benchmarks import fused
+
+
+def test_a_quick_run_measures_two_cases_and_leaves_the_threads_as_they_were(capsys):
+    before = torch.get_num_threads()
+    fused.main(quick=True)
+    assert torch.get_num_threads() == before
+    assert capsys.readouterr().out.count("us_per_step_fused_median") == 2
+
+
+def test_ratios_are_of_times_per_lane():
+    row = fused.measure(fused.CASES[0], 4, windows=2, seconds=0.002)
+    assert float(row["ratio"]) > 0
+    assert abs(float(row["us_sequential"]) / float(row["us_per_step_fused"]) - float(row["ratio"])) < 0.02
+
+
+def test_every_case_has_lanes_and_a_name_of_its_own_with_optimiser_and_batch():
+    assert len({(case.name, case.optimizer, case.batch) for case in fused.CASES}) == len(fused.CASES)
+    assert all(case.lanes for case in fused.CASES)
