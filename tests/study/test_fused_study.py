@@ -208,6 +208,6 @@ def test_auto_measures_once_and_keeps_what_it_found(tmp_path: Path, capsys: pyte
 def test_auto_leaves_alone_what_is_never_alike() -> None:
     task = digits_task(model=lambda c: nn.Sequential(nn.Linear(64, c.hidden), nn.ReLU(), nn.Linear(c.hidden, 10)))
     space = {"learning_rate": (1e-3, 1e-1), "hidden": ct.Int(4, 400)}
-    searched = ct.Study(task, space, strategy="random", seed=3).optimize(trials=16, progress=False)
+    searched = ct.Study(task, space, strategy="random", seed=3).optimize(total_epochs=6, progress=False)
     assert searched.settings["engine"]["lanes"] == 1
     assert "would be alike" in searched.settings["engine"]["why"]

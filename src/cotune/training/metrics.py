@@ -18,6 +18,9 @@ from torch import Tensor
 
 from cotune.errors import TaskError
 
+_COMPARED = 1024
+"""Up to so many samples, comparing all pairs is several times faster than sorting."""
+
 Measure = Callable[[Tensor, Tensor], Any]
 
 
@@ -45,6 +48,8 @@ def auc(outputs: Tensor, targets: Tensor, *, threshold: float = 0.0) -> Tensor:
     """
     if outputs.ndim > targets.ndim:
         scores = outputs.double().log_softmax(-1).transpose(-1, -2)  # in float64, or near-certain scores would tie
+        if targets.shape[-1] <= _COMPARED:
+            return _area_by_pairs(scores.contiguous(), targets)
         classes = torch.arange(outputs.shape[-1], device=targets.device)
         positive = targets.unsqueeze(-2) == classes.unsqueeze(-1)
     else:
@@ -84,6 +89,24 @@ def _counts(classes: Tensor, weights: Tensor, n_classes: int) -> Tensor:
     return zeros.scatter_add_(-1, classes.long(), weights)
 
 
+def _area_by_pairs(scores: Tensor, targets: Tensor) -> Tensor:
+    """(...) what `auc` wants of scores (..., classes, n), by comparing every sample with all others in its own class.
+
+    A sample's average rank among n, from 1, is (n + 1 + number below - number above) / 2.
+    """
+    n_classes, n = scores.shape[-2:]
+    areas, others, compared = [], scores.new_empty(n, n), scores.new_empty(n, n)
+    for own, classes in zip(scores.view(-1, n_classes, n), targets.reshape(-1, n), strict=True):
+        torch.index_select(own, 0, classes, out=others)
+        score = own.gather(0, classes[None])[0]
+        rank = (n + 1 + torch.sub(score[:, None], others, out=compared).sign_().sum(-1)) / 2
+        n_positive = torch.bincount(classes, minlength=n_classes).double()
+        excess = torch.zeros_like(n_positive).index_add_(0, classes, rank) - n_positive * (n_positive + 1) / 2
+        areas.append((excess / (n_positive * (n - n_positive))).nanmean())
+    broken = scores.isnan().flatten(-2).any(-1)
+    return torch.stack(areas).view(targets.shape[:-1]).masked_fill(broken, torch.nan)
+
+
 def _area(scores: Tensor, positive: Tensor) -> Tensor:
     """Mann-Whitney statistic of scores (..., n), the chance that a positive outranks a negative; NaN without both."""
     ordered = scores.sort(-1).values
@@ -103,6 +126,14 @@ class Metric:
     name: str
     maximize: bool | None
     measure: Measure | None
+
+    def of_lanes(self, outputs: Tensor, targets: Tensor) -> list[float]:
+        """The metric of each of K models, from outputs (K, n, ...) and targets (K, n, ...), as `measure` gives it."""
+        assert self.measure is not None
+        if isinstance(self.measure, _Columns) and self.measure.takes_lanes(outputs, targets):
+            measured: list[float] = self.measure.function(outputs, targets, **self.measure.options).tolist()
+            return measured
+        return [float(self.measure(output, target)) for output, target in zip(outputs, targets, strict=True)]
 
 
 _CLASSIFICATION = {"accuracy": accuracy, "f1": f1, "auc": auc}
@@ -176,6 +207,12 @@ class _Columns:
     function: Callable[..., Tensor]
     options: Mapping[str, float]
     ignored: int | None
+
+    def takes_lanes(self, outputs: Tensor, targets: Tensor) -> bool:
+        """Whether many models' outputs (K, n, classes), targets (K, n) can be measured in one go."""
+        if self.name not in _CLASSIFICATION or outputs.ndim != 3 or targets.ndim != 2 or outputs.shape[-1] == 1:
+            return False
+        return self.ignored is None or not bool((targets == self.ignored).any())
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
         if outputs.ndim == targets.ndim + 1 and outputs.shape[1] != 1 and self.name in _CLASSIFICATION:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -215,14 +215,10 @@ def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) ->
 
 
 def _measured(run: Run, outputs: Sequence[Any], targets: Sequence[Any]) -> list[dict[str, float]]:
-    measures: dict[str, Callable[[Tensor, Tensor], Any]] = {
-        m.name: m.measure for m in run.task.measures if m.measure is not None
-    }
-    n_lanes = len(targets[0])
+    """Every metric but the loss, per lane."""
+    measures = [metric for metric in run.task.measures if metric.measure is not None]
     if not measures:
-        return [{} for _ in range(n_lanes)]
+        return [{} for _ in targets[0]]
     output, target = torch.cat(list(outputs), 1), torch.cat(list(targets), 1)
-    return [
-        {name: float(measure(output[lane], target[lane])) for name, measure in measures.items()}
-        for lane in range(n_lanes)
-    ]
+    columns = {metric.name: metric.of_lanes(output, target) for metric in measures}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
