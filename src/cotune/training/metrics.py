@@ -47,7 +47,9 @@ def auc(outputs: Tensor, targets: Tensor, *, threshold: float = 0.0) -> Tensor:
     effect, taken so that all classification metrics are called alike.
     """
     if outputs.ndim > targets.ndim:
-        scores = outputs.detach().double().log_softmax(-1).transpose(-1, -2)  # in float64, or near-certain scores would tie
+        scores = (
+            outputs.detach().double().log_softmax(-1).transpose(-1, -2)
+        )  # in float64, or near-certain scores would tie
         if targets.shape[-1] <= _COMPARED:
             return _area_by_pairs(scores.contiguous(), targets)
         classes = torch.arange(outputs.shape[-1], device=targets.device)

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -21,6 +22,8 @@ _BLOCK = 64 * 1024
 """Numbers per block: with four or five such arrays an update stays in a usual second-level cache."""
 _UNSUPPORTED = ("amsgrad", "centered", "maximize", "differentiable")
 
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Kind = tuple[str, bool, bool]
 """Name of the rule, whether there is momentum, whether it is Nesterov's."""
 
@@ -52,14 +55,17 @@ def kind_of(optimizer: Optimizer) -> Kind:
 class _Rule:
     """state: names of the tensors that are kept per parameter. hyper: names of the options that differ per lane.
 
+    counts_steps: whether torch's state has their number. follows_steps: whether the vectors change with every step.
+
     derived: (hyperparameters, number of steps taken before this one (n,)) -> the vectors (n,) that `update` takes.
     """
 
     state: tuple[str, ...]
     hyper: tuple[str, ...]
-    derived: Callable[[Mapping[str, Tensor], Tensor], dict[str, Tensor]]
+    derived: Callable[[Mapping[str, Floats], Floats], dict[str, Floats]]
     update: Callable[[_Block, Tensor], None]
     counts_steps: bool
+    follows_steps: bool
 
 
 @dataclass(slots=True)
@@ -131,17 +137,17 @@ def _rmsprop(block: _Block, gradient: Tensor) -> None:
     block.parameter.addcmul_(move, v["rate"], value=-1)
 
 
-def _plain_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+def _plain_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
     return {"rate": h["lr"], "weight_decay": h["weight_decay"]}
 
 
-def _momentum_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
-    share = torch.where(steps == 0, 1.0, 1.0 - h["dampening"])  # torch's first buffer is the gradient itself
+def _momentum_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
+    share = np.where(steps == 0, 1.0, 1.0 - h["dampening"])  # torch's first buffer is the gradient itself
     return {"rate": h["lr"], "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": share}
 
 
-def _adam_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
-    root = (1 - h["beta2"] ** (steps + 1)).sqrt()
+def _adam_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
+    root = np.sqrt(1 - h["beta2"] ** (steps + 1))
     return {
         "rate": h["lr"] * root / (1 - h["beta1"] ** (steps + 1)),
         "eps": h["eps"] * root,
@@ -152,10 +158,10 @@ def _adam_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _rmsprop_vectors(h: Mapping[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+def _rmsprop_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
     return {
         "rate": h["lr"], "eps": h["eps"], "by_square": 1 - h["alpha"],
-        "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": torch.ones_like(h["lr"]),
+        "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": np.ones_like(h["lr"]),
     }  # fmt: skip
 
 
@@ -172,18 +178,18 @@ _ADAM_STATE, _ADAM_HYPER = ("exp_avg", "exp_avg_sq"), ("lr", "weight_decay", "be
 def _rule(kind: Kind) -> _Rule:
     match kind:
         case ("sgd", False, _):
-            return _Rule((), ("lr", "weight_decay"), _plain_vectors, _sgd, False)
+            return _Rule((), ("lr", "weight_decay"), _plain_vectors, _sgd, False, False)
         case ("sgd", True, is_nesterov):
             hyper = ("lr", "weight_decay", "momentum", "dampening")
             update = _nesterov if is_nesterov else _momentum
-            return _Rule(("momentum_buffer",), hyper, _momentum_vectors, update, False)
+            return _Rule(("momentum_buffer",), hyper, _momentum_vectors, update, False, False)
         case ("adam", _, _):
-            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adam, True)
+            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adam, True, True)
         case ("adamw", _, _):
-            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adamw, True)
+            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adamw, True, True)
         case ("rmsprop", has_momentum, _):
             state = ("square_avg", "momentum_buffer") if has_momentum else ("square_avg",)
-            return _Rule(state, _RMSPROP_HYPER, _rmsprop_vectors, _rmsprop, True)
+            return _Rule(state, _RMSPROP_HYPER, _rmsprop_vectors, _rmsprop, True, False)
     raise AssertionError(kind)
 
 
@@ -231,10 +237,11 @@ class LaneOptimizer:
             for at, group in enumerate(optimizers[0].param_groups)
         ]
         self._state = {name: self._taken(name) for group in self._groups for name in group.names}
-        self._steps = torch.tensor([self._taken_steps(lane) for lane in range(len(optimizers))], dtype=torch.float64)
+        self._steps = np.array([self._taken_steps(lane) for lane in range(len(optimizers))])
         for optimizer in optimizers:
             optimizer._opt_called = True  # type: ignore[attr-defined]  # or schedulers warn that it never steps
-        self._hyper: list[dict[str, Tensor]] = []
+        self._hyper: list[dict[str, Floats]] = []
+        self._is_settled = False
         self.refresh()
         self._derive()
         self._blocks = [
@@ -244,11 +251,10 @@ class LaneOptimizer:
 
     def refresh(self) -> None:
         """Read the hyperparameters off the torch optimisers again, after their schedulers went on."""
+        self._is_settled = False
         self._hyper = [
             {
-                name: torch.tensor(
-                    [_option(o.param_groups[group.at], name) for o in self._optimizers], dtype=torch.float64
-                )
+                name: np.array([_option(o.param_groups[group.at], name) for o in self._optimizers])
                 for name in self._rule.hyper
             }
             for group in self._groups
@@ -259,7 +265,7 @@ class LaneOptimizer:
         own = which[self._lanes]
         if not any(own):
             return
-        is_stepping = torch.tensor(own)
+        is_stepping = np.array(own)
         self._derive(None if all(own) else is_stepping)
         self._steps += is_stepping
         flat: dict[str, Tensor | None] = {}
@@ -291,7 +297,7 @@ class LaneOptimizer:
                 for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):
                     own[key] = value[lane]
                 if self._rule.counts_steps:
-                    own["step"] = self._steps[lane].to(torch.float32, copy=True)
+                    own["step"] = torch.tensor(self._steps[lane], dtype=torch.float32)
 
     def release(self) -> None:
         """Give the torch optimisers states of their own."""
@@ -305,17 +311,20 @@ class LaneOptimizer:
                     if "step" in own and (group.get("fused") or group.get("capturable")):
                         own["step"] = own["step"].to(parameter.device)  # where torch's one kernel looks for it
 
-    def _derive(self, is_stepping: Tensor | None = None) -> None:
+    def _derive(self, is_stepping: Bools | None = None) -> None:
+        """Compute what updates take, in double precision; nothing if it would be what it was."""
+        if self._is_settled and is_stepping is None:
+            return
         for group, hyper in zip(self._groups, self._hyper, strict=True):
-            fresh = self._rule.derived(hyper, self._steps)
-            group.decays[0] = bool((hyper["weight_decay"] != 0).any())
-            for name, all_values in fresh.items():
-                values = all_values if is_stepping is None else all_values.where(is_stepping, _IDLE[name])
-                if name in group.vectors:
-                    group.vectors[name].copy_(values)
-                else:
+            group.decays[0] = bool(np.any(hyper["weight_decay"] != 0))
+            for name, every in self._rule.derived(hyper, self._steps).items():
+                values = every if is_stepping is None else np.where(is_stepping, every, _IDLE[name])
+                if name not in group.vectors:
                     spread = torch.zeros(len(values), 2, dtype=self._dtype, device=self._device)
-                    group.vectors[name] = spread[:, 0].copy_(values)  # see `_Group`
+                    group.vectors[name] = spread[:, 0]  # see `_Group`
+                group.vectors[name].copy_(torch.from_numpy(values))
+        is_the_same_each_step = not self._rule.follows_steps and bool(np.all(self._steps > 0))
+        self._is_settled = is_the_same_each_step and is_stepping is None
 
     def _taken(self, name: str) -> list[Tensor]:
         """The state of one parameter, stacked; zeros where a lane has none yet."""
