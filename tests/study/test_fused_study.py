@@ -198,11 +198,17 @@ def test_settings_that_make_no_sense_are_refused(options: dict) -> None:
 
 
 def test_auto_measures_once_and_keeps_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=20, progress=True)
+    first = study(digits_task(), executor="auto", path=tmp_path).optimize(total_epochs=30, progress=True)
     found = first.settings["engine"]
     assert found["fused_ms"] > 0 and found["separate_ms"] > 0 and found["why"] in capsys.readouterr().err
-    again = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=24, progress=False)
-    assert again.settings["engine"] == found and len(again.trials) == 24
+    n = len(first.trials)
+    again = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=n + 4, progress=False)
+    assert again.settings["engine"] == found and len(again.trials) == n + 4
+
+
+def test_auto_measures_nothing_for_a_search_that_takes_seconds() -> None:
+    found = study(digits_task(), executor="auto").optimize(trials=3, progress=False).settings["engine"]
+    assert found["lanes"] == 1 and "all trials together take about" in found["why"] and found["fused_ms"] == 0
 
 
 def test_auto_leaves_alone_what_is_never_alike() -> None:

@@ -12,11 +12,13 @@ from cotune.study.log import Log
 from cotune.study.objectives import Target
 from cotune.training import Task
 from cotune.training.fused import Census, Verdict, probe
-from cotune.training.fused.probe import apart
+from cotune.training.fused.probe import apart, epoch_s
 
 _GENERATIONS = 4
 """A search learns from results, so no more trials train at a time than leave it so many rounds of them."""
 _MOST = 32
+_SHORT_S = 3.0
+"""A search that takes less is not worth a measurement."""
 _DRAWN = 64
 
 
@@ -28,11 +30,16 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
     task = target.task
     if task is None:
         return Inline(), ""
-    device = str(task.on())
+    device, space = str(task.on()), log.history.space
     known: JsonValue = log.refresh().settings.get("engine")
     if known is not None and known["lanes"] == 1:
         return Inline(), _in_words(known)
-    census = Census.of(task, _drawn(log.history.space), device)
+    if known is None and trials is not None:
+        seconds = trials * task.epochs * epoch_s(task, space.examples()[0], device=device)
+        if seconds < _SHORT_S:
+            verdict = apart(f"all trials together take about {seconds:.1f} s")
+            return Inline(), _in_words(log.settle("engine", verdict.to_json()))
+    census = Census.of(task, _drawn(space), device)
     if known is None:
         verdict = _verdict(task, census, device, _MOST if trials is None else trials // _GENERATIONS)
         known = log.settle("engine", verdict.to_json())

@@ -73,6 +73,13 @@ class _Bench:
         return Run(self.task, run.config, isolated=self.isolated, seed=seed, device=self.device)
 
 
+def epoch_s(task: Task, config: Mapping[str, Any], *, device: str) -> float:
+    """About how many seconds an epoch of one trial takes by itself, by a few steps."""
+    with Isolated() as isolated:
+        run = Run(task, config, isolated=isolated, device=device)
+        return _window(_endless(run)) * run.n_batches / 1e6
+
+
 def probe(task: Task, configs: Sequence[Mapping[str, Any]], *, device: str, most: int) -> Verdict:
     """Measure a few steps each way, for half a second.
 
