@@ -116,8 +116,10 @@ def branching(x: Tensor) -> None:
 
 
 def test_what_cannot_be_fused_is_an_error_where_fusing_was_demanded() -> None:
+    searched = study(digits_task(model=lambda c: Net(c.dropout, branching)))
     with pytest.raises(StudyError, match=r"cannot fuse Net: branching line \d+ of test_fused_study.py branches on a"):
-        study(digits_task(model=lambda c: Net(c.dropout, branching))).optimize(trials=2, progress=False)
+        searched.optimize(trials=2, progress=False)
+    assert [trial.state for trial in searched.trials] == [State.WAITING, State.WAITING]
 
 
 def test_what_cannot_be_fused_is_trained_by_itself_otherwise(capsys: pytest.CaptureFixture[str]) -> None:

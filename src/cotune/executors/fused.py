@@ -19,7 +19,7 @@ import torch
 from cotune.errors import Interrupted, LeaseLost, StudyError
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
-from cotune.executors.interruption import Abandoned, Interruption
+from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
 from cotune.records import Event, Job
@@ -94,8 +94,11 @@ class _FusedExecutor:
             with self._isolated, interruption.exposed():
                 events = self._round()
         except (Abandoned, KeyboardInterrupt, Interrupted) as error:
-            _request(interruption, error)
+            interruption.request_by(error)
             events = self._left([])
+        except StudyError:
+            self._log(self._left([]), emit)
+            raise
         if interruption.is_requested:
             events += self._left(self._lanes)
         self._log(events, emit)
@@ -126,8 +129,8 @@ class _FusedExecutor:
             lane = Lane(self._jobs.popleft(), self._objective, self._device)
             lane.begin(self._equipment.checkpoints, self._isolated)
             if not lane.has_ended:
-                self._classify(lane)
                 self._lanes.append(lane)
+                self._classify(lane)
             events += lane.ended(self._equipment.checkpoints)
         return events
 
@@ -252,7 +255,3 @@ class _FusedExecutor:
         if text not in self._told:
             self._told.add(text)
             self._equipment.notice(text)
-
-
-def _request(interruption: Interruption, error: BaseException) -> None:
-    interruption.request(int(error.code) - 128 if isinstance(error, Interrupted) and error.code else 2)

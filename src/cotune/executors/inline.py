@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -88,7 +87,7 @@ class _InlineExecutor:
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
         except (Abandoned, KeyboardInterrupt, Interrupted) as error:
-            interruption.request(_signal(error))
+            interruption.request_by(error)
             return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
             if isinstance(error, Paused) and trial.must_leave:
@@ -101,11 +100,6 @@ class _InlineExecutor:
         if trial.is_at_milestone:
             return Reached(job.number, job.epoch, trial.step, _since(begun))
         return Released(job.number, job.epoch, _since(begun))
-
-
-def _signal(error: BaseException) -> int:
-    """What a search inside the user's function was ended by; SIGINT for a plain KeyboardInterrupt."""
-    return int(error.code) - 128 if isinstance(error, Interrupted) and error.code else signal.SIGINT
 
 
 def _since(begun: float) -> float:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cotune.errors import Interrupted
+
 
 class Abandoned(BaseException):
     """Raised inside a user's function that did not come to an epoch's end in time."""
@@ -31,6 +33,10 @@ class Interruption:
         """Ask the running trial to leave at its next epoch's end; the first request counts."""
         if not self.is_requested:
             self.is_requested, self.signal = True, number
+
+    def request_by(self, error: BaseException) -> None:
+        """The same, by what came out of the user's code: the end of a search inside it, or a KeyboardInterrupt."""
+        self.request(int(error.code) - 128 if isinstance(error, Interrupted) and error.code else signal.SIGINT)
 
     def abandon(self) -> None:
         """Leave the user's code now, or as soon as the shield ends. Called in the main thread, by a signal handler."""

@@ -55,9 +55,8 @@ def kind_of(optimizer: Optimizer) -> Kind:
 class _Rule:
     """state: names of the tensors that are kept per parameter. hyper: names of the options that differ per lane.
 
-    counts_steps: whether torch's state has their number. follows_steps: whether the vectors change with every step.
-
     derived: (hyperparameters, number of steps taken before this one (n,)) -> the vectors (n,) that `update` takes.
+    counts_steps: whether torch's state has that number. follows_steps: whether the vectors change with every step.
     """
 
     state: tuple[str, ...]
