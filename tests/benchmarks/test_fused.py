@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks import fused
+from benchmarks import fused, fused_gpu
 
 
 def test_a_quick_run_measures_two_cases_and_leaves_the_threads_as_they_were(capsys):
@@ -21,3 +21,9 @@ def test_ratios_are_of_times_per_lane():
 def test_every_case_has_lanes_and_a_name_of_its_own_with_optimiser_and_batch():
     assert len({(case.name, case.optimizer, case.batch) for case in fused.CASES}) == len(fused.CASES)
     assert all(case.lanes for case in fused.CASES)
+
+
+def test_the_gpu_benchmark_works_without_a_gpu(capsys):
+    fused_gpu.main(quick=True)
+    shown = capsys.readouterr().out
+    assert shown.count("us_per_step_fused") == 1 and "'same_bits': True" in shown
