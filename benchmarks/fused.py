@@ -160,10 +160,11 @@ def usual(case: Case, x: Tensor, y: Tensor) -> Iterator[None]:
 
 def microseconds(steps: Iterator[None], seconds: float) -> float:
     """CPU time of a step, over a window of at least so many seconds."""
-    start, n = time.process_time(), 0
-    while (spent := time.process_time() - start) < seconds:
+    start, spent, n = time.process_time(), 0.0, 0
+    while spent < seconds:
         next(steps)
         n += 1
+        spent = time.process_time() - start
     return 1e6 * spent / n
 
 

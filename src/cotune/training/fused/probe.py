@@ -185,8 +185,9 @@ def _window(steps: Iterator[Any]) -> float:
     """
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     next(steps)
-    begun, n = clock(), 0
-    while (spent := clock() - begun) < _WINDOW_S:
+    begun, spent, n = clock(), 0.0, 0
+    while spent < _WINDOW_S:
         next(steps)
         n += 1
+        spent = clock() - begun
     return 1e6 * spent / n
