@@ -12,7 +12,7 @@ from cotune.study.log import Log
 from cotune.study.objectives import Target
 from cotune.training import Task
 from cotune.training.fused import Census, Verdict, probe
-from cotune.training.fused.probe import apart, epoch_s
+from cotune.training.fused.probe import FEWEST, apart, epoch_s
 
 _GENERATIONS = 4
 """A search learns from results, so no more trials train at a time than leave it so many rounds of them."""
@@ -53,12 +53,14 @@ def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
     configs = census.commonest
     if not configs:
         return apart("no configuration of the space can be fused")
-    verdict = probe(task, configs, device=device, most=min(_MOST, most))
-    alike = verdict.lanes * len(configs) / census.n_drawn
-    if verdict.lanes > 1 and alike < verdict.fewest:
+    most, share = min(_MOST, most), len(configs) / census.n_drawn
+    if most * share < FEWEST:
+        return apart(f"of {most} trials at a time about {most * share:.1f} would be alike, too few to train together")
+    verdict = probe(task, configs, device=device, most=most)
+    if verdict.lanes > 1 and verdict.lanes * share < verdict.fewest:
         return apart(
-            f"of {verdict.lanes} trials at a time about {alike:.1f} would be alike, and {verdict.fewest} must be "
-            f"({verdict.why})"
+            f"of {verdict.lanes} trials at a time about {verdict.lanes * share:.1f} would be alike, and "
+            f"{verdict.fewest} must be ({verdict.why})"
         )
     return verdict
 

@@ -25,7 +25,8 @@ _NEARLY = 0.9
 """Of the numbers of lanes, the smallest that comes so near to the best: the fewer lanes, the better the suggestions."""
 _WINDOW_S = 0.02
 _ROUNDS = 3
-_FEWEST = 3
+FEWEST = 3
+"""Fewer alike are never worth it."""
 _SIZES = 4
 """So many batch sizes are timed by themselves; those between are interpolated."""
 
@@ -139,7 +140,7 @@ def _fewest(separate: float, fused: Mapping[int, float]) -> int:
         return low
     b = (fused[low] - fused[high]) / (1 / low - 1 / high)
     room = separate / _GAIN - (fused[high] - b / high)
-    return min(high, max(_FEWEST, math.ceil(2 * b / room))) if room > 0 else high
+    return min(high, max(FEWEST, math.ceil(2 * b / room))) if room > 0 else high
 
 
 def _spread(sizes: Sequence[int]) -> list[int]:
