@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks import ask_tell, demo, fit, fused, imports, latency, open_study, parallel, throughput
+from benchmarks import ask_tell, demo, demo_race, fit, fused, imports, latency, open_study, parallel, throughput
 
 
 def main() -> None:
-    for benchmark in (imports, ask_tell, open_study, fit, fused, throughput, latency, parallel, demo):
+    for benchmark in (imports, ask_tell, open_study, fit, fused, throughput, latency, parallel, demo, demo_race):
         print(f"\n{benchmark.__name__}")
         benchmark.main()
 

@@ -28,9 +28,10 @@ STRATEGIES = {
 
 TOLD_THE_BUDGET = frozenset({"nevergrad-ngopt", "smac"})
 LONGEST_ANSWER_S = 600.0
-_ONE_THREAD = {
+ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 }  # fmt: skip
+"""For the environment of a process."""
 
 
 def version_of(name: str) -> str:
@@ -40,15 +41,20 @@ def version_of(name: str) -> str:
     return pins.read_text(encoding="utf-8").split("\n")[0].split("==")[1].strip()
 
 
+def is_installed(name: str) -> bool:
+    """Whether a rival's environment is there, made from its requirements.txt as that is now."""
+    installed, wanted = FOLDER / name / ".venv" / "requirements.txt", FOLDER / name / "requirements.txt"
+    return installed.exists() and installed.read_text(encoding="utf-8") == wanted.read_text(encoding="utf-8")
+
+
 def python_of(name: str) -> Path:
     """The interpreter of a rival's environment, made from its requirements.txt when that is new or has changed.
 
     A file no-deps.txt beside it lists what is installed without its dependencies.
     """
     environment, requirements = FOLDER / name / ".venv", FOLDER / name / "requirements.txt"
-    python, installed = environment / "bin" / "python", environment / "requirements.txt"
-    wanted = requirements.read_text(encoding="utf-8")
-    if installed.exists() and installed.read_text(encoding="utf-8") == wanted:
+    python = environment / "bin" / "python"
+    if is_installed(name):
         return python
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
@@ -57,7 +63,7 @@ def python_of(name: str) -> Path:
     alone = FOLDER / name / "no-deps.txt"
     if alone.exists():
         subprocess.run([*pip, "--no-deps", "--requirement", alone], check=True)
-    installed.write_text(wanted, encoding="utf-8")
+    (environment / "requirements.txt").write_text(requirements.read_text(encoding="utf-8"), encoding="utf-8")
     return python
 
 
@@ -75,7 +81,7 @@ class Conversation:
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - open as long as it
         self._process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-            cwd=ROOT, env={**os.environ, **_ONE_THREAD}, start_new_session=True,
+            cwd=ROOT, env={**os.environ, **ONE_THREAD}, start_new_session=True,
         )  # fmt: skip
 
     def say(self, **message: Any) -> Mapping[str, Any]:
