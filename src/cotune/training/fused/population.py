@@ -15,7 +15,7 @@ from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import refused
 from cotune.training.fused.signature import EXACT, Form
-from cotune.training.fused.ticks import Tick, pieces, taken, whole
+from cotune.training.fused.ticks import Tick, n_pieces, pieces, taken, whole
 from cotune.training.loop import Run
 
 
@@ -54,6 +54,13 @@ class Population:
         for optimizer in self._optimizers:
             optimizer.refresh()
         return self._back(measured)
+
+    @property
+    def n_ticks(self) -> int:
+        """In an epoch."""
+        if self._form.is_cut:
+            return max(n_pieces(run.n_used, run.batch_size) for run in self.runs)
+        return self.runs[0].n_batches
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""

@@ -161,7 +161,7 @@ class _Ticking:
 
     def __init__(self, population: Population) -> None:
         self._population, self._epochs = population, [0] * len(population.runs)
-        self.n_ticks = sum(1 for _ in population.begin(self._epochs))
+        self.n_ticks = population.n_ticks
         self._ticks = population.begin(self._epochs)
 
     def __iter__(self) -> _Ticking:

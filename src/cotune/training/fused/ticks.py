@@ -6,6 +6,7 @@ Lanes of one batch size take a batch at a time. Where batch sizes differ, every 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,11 @@ def pieces(samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], dtype
         steps = [part.n > 0 and part.first + part.n == part.size for part in parts]
         batch = taken(samples, chosen, dtype)
         yield Tick(batch, parts, weights.to(batch.target.device), steps)
+
+
+def n_pieces(n: int, size: int) -> int:
+    """How many pieces an epoch of n samples has in batches of a size."""
+    return n // size * math.ceil(size / PIECE) + math.ceil(n % size / PIECE)
 
 
 def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
