@@ -25,7 +25,7 @@ from cotune.executors.objective import OfTask
 from cotune.records import Event, Job
 from cotune.training import Isolated
 from cotune.training.devices import check_device, present
-from cotune.training.fused import Census, Kinds, Population, Unfusable, forms, signature
+from cotune.training.fused import Census, Kinds, Population, Unfusable, forms, told
 
 REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
@@ -96,9 +96,10 @@ class _FusedExecutor:
         except (Abandoned, KeyboardInterrupt, Interrupted) as error:
             interruption.request_by(error)
             events = self._left([])
-        except StudyError:
+        except BaseException:
             self._log(self._left([]), emit)
             raise
+        self._lanes = [lane for lane in self._lanes if not lane.has_ended]
         if interruption.is_requested:
             events += self._left(self._lanes)
         self._log(events, emit)
@@ -111,15 +112,15 @@ class _FusedExecutor:
     def _round(self) -> list[Event]:
         begun = time.monotonic()
         events = self._admitted()
-        now = min((lane.round for lane in self._lanes), default=0)
-        due = [lane for lane in self._lanes if lane.round == now]
+        training = [lane for lane in self._lanes if not lane.has_ended]
+        now = min((lane.round for lane in training), default=0)
+        due = [lane for lane in training if lane.round == now]
         for lanes in self._bundles(due):
             self._train(lanes)
         for lane in due:
             lane.spend((time.monotonic() - begun) / len(due))
         for lane in sorted(due, key=lambda lane: lane.number):
             events += lane.ended(self._equipment.checkpoints)
-        self._lanes = [lane for lane in self._lanes if not lane.has_ended]
         return events + self._regular(time.monotonic() - begun)
 
     def _admitted(self) -> list[Event]:
@@ -127,9 +128,9 @@ class _FusedExecutor:
         events: list[Event] = []
         while self._jobs:
             lane = Lane(self._jobs.popleft(), self._objective, self._device)
+            self._lanes.append(lane)
             lane.begin(self._equipment.checkpoints, self._isolated)
             if not lane.has_ended:
-                self._lanes.append(lane)
                 self._classify(lane)
             events += lane.ended(self._equipment.checkpoints)
         return events
@@ -137,10 +138,10 @@ class _FusedExecutor:
     def _classify(self, lane: Lane) -> None:
         """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
         try:
-            if not self._pays(*(signature(lane.run, form) for form in forms(lane.run))):
+            if not self._pays(*(told(lane.run, form) for form in forms(lane.run))):
                 return
             kind = self._kinds.of(
-                lane.run, lambda seed, size: lane.twin(seed, size, self._isolated), self._isolated.seed
+                lane.run, lambda seed, changes: lane.twin(seed, changes, self._isolated), self._isolated.seed
             )
             lane.kind = kind if self._pays(kind.signature) else None
         except Unfusable as refusal:
@@ -151,6 +152,8 @@ class _FusedExecutor:
                     "by themselves."
                 ) from refusal
             self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
+        except (torch.OutOfMemoryError, MemoryError):
+            self._tell("out of memory with two lanes; running these trials separately")
 
     def _pays(self, *signatures: Hashable) -> bool:
         """Whether enough neighbours can be expected in one of these forms."""
@@ -176,7 +179,7 @@ class _FusedExecutor:
         try:
             measured = self._population(lanes).train_epoch([lane.step for lane in lanes])
         except (torch.OutOfMemoryError, MemoryError):
-            self._shrink(len(lanes))
+            self._shrink(lanes)
             self._restart(lanes)
         except Exception as error:  # noqa: BLE001 - the user's code; by itself it will say whose fault it is
             self._tell(f"a fused pass failed ({type(error).__name__}: {error}); running its trials separately")
@@ -185,13 +188,16 @@ class _FusedExecutor:
             self._restart(lanes)
         else:
             for lane, metrics in zip(lanes, measured, strict=True):
-                lane.note(metrics)
+                if isinstance(metrics, Exception):
+                    lane.fail(metrics)
+                else:
+                    lane.note(metrics)
 
     def _population(self, lanes: Sequence[Lane]) -> Population:
         """The population of these lanes; a new one if others were together in the last round."""
         key = tuple(lane.number for lane in lanes)
         if key not in self._populations:
-            present = {lane.number for lane in self._lanes}
+            present = {lane.number for lane in self._lanes if not lane.has_ended}
             kept = {known: p for known, p in self._populations.items() if present.issuperset(known)}
             kept = {known: p for known, p in kept.items() if not set(known) & set(key)}
             assert lanes[0].kind is not None
@@ -199,32 +205,36 @@ class _FusedExecutor:
             self._populations = kept
         return self._populations[key]
 
-    def _shrink(self, n_lanes: int) -> None:
-        """After running out of memory."""
+    def _shrink(self, lanes: Sequence[Lane]) -> None:
+        """After running out of memory: half as many at a time, and the last few one by one."""
         self._populations.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self._most = max(_FEWEST, n_lanes // 2)
-        self._tell(f"out of memory with {n_lanes} lanes; going on with {self._most}")
+        if len(lanes) <= _FEWEST:
+            for lane in lanes:
+                lane.kind = None
+            self._tell(f"out of memory with {len(lanes)} lanes; running these trials separately")
+        else:
+            self._most = max(_FEWEST, len(lanes) // 2)
+            self._tell(f"out of memory with {len(lanes)} lanes; going on with {self._most}")
 
     def _restart(self, lanes: Sequence[Lane]) -> None:
         """Have lanes whose epoch broke off go back to their last checkpoints."""
         self._populations.clear()
         for lane in lanes:
-            if len(lanes) == 1 and lane.kind is not None:
-                lane.kind = None
             lane.begin(self._equipment.checkpoints, self._isolated)
 
     def _regular(self, round_s: float) -> list[Event]:
         """Reports once a second, and checkpoints of all lanes now and then."""
         now, events = time.monotonic(), list[Event]()
+        training = [lane for lane in self._lanes if not lane.has_ended]
         if now - self._saved_at >= self._settings.checkpoint_s:
             self._saved_at = self._reported_at = now
-            for lane in self._lanes:
+            for lane in training:
                 events += lane.saved(self._equipment.checkpoints)
         elif now + round_s - self._reported_at >= REPORT_S:
             self._reported_at = now
-            for lane in self._lanes:
+            for lane in training:
                 events += lane.reported()
         return events
 

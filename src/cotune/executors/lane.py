@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 from cotune.config import Config
 from cotune.errors import StorageError
@@ -52,20 +52,18 @@ class Lane:
         begun = time.monotonic()
         self.step, self._points, self._last = 0, {}, {}
         try:
-            self.run = self.twin(None, None, isolated)
+            self.run = self.twin(None, {}, isolated)
             self._take_up(checkpoints)
         except (Abandoned, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
-            self._fail(error)
+            self.fail(error)
         self.spend(time.monotonic() - begun)
 
-    def twin(self, seed: int | None, batch_size: int | None, isolated: Isolated) -> Run:
-        """The run as it is before its first epoch, or with another seed or batch size than the trial's."""
+    def twin(self, seed: int | None, changes: Mapping[str, Any], isolated: Isolated) -> Run:
+        """The run as it is before its first epoch, or with another seed and other values than the trial's."""
         seeds = self._job.seed if seed is None else seed, self._job.shared_seed
-        config = self._job.config
-        if batch_size is not None:
-            config = Config({**dict(config), "batch_size": batch_size})
+        config = Config({**dict(self._job.config), **changes}) if changes else self._job.config
         return self._objective.run(config, seeds, isolated, self._device)
 
     def train(self, isolated: Isolated) -> None:
@@ -75,7 +73,7 @@ class Lane:
         except (Abandoned, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - law 8
-            self._fail(error)
+            self.fail(error)
 
     def note(self, metrics: Mapping[str, float]) -> None:
         """Take in the metrics of the next epoch."""
@@ -85,7 +83,7 @@ class Lane:
         try:
             require_sound(metrics)
         except outcome.Diverged as error:
-            self._fail(error)
+            self.fail(error)
         self.has_ended = self.has_ended or self.step >= self._goal
 
     def spend(self, seconds: float) -> None:
@@ -150,5 +148,6 @@ class Lane:
         self.step, self._last = self._job.checkpoint.step, dict(self._job.reported)
         self.has_ended = self.step >= self._goal
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """End the trial with what went wrong in it."""
         self._failure, self.has_ended = error, True

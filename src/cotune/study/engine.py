@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from cotune.executors.equipment import Equippable
 from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
@@ -10,8 +13,8 @@ from cotune.seeds import Purpose, generator
 from cotune.space import Space
 from cotune.study.log import Log
 from cotune.study.objectives import Target
-from cotune.training import Task
-from cotune.training.fused import Census, Verdict, probe
+from cotune.training import Isolated, Run, Task
+from cotune.training.fused import EXACT, Census, Unfusable, Verdict, probe, told
 from cotune.training.fused.probe import FEWEST, apart, epoch_s
 
 _GENERATIONS = 4
@@ -32,13 +35,10 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
         return Inline(), ""
     device, space = str(task.on()), log.history.space
     known: JsonValue = log.refresh().settings.get("engine")
+    if known is None and (verdict := _without_measuring(task, space, trials, device)):
+        known = log.settle("engine", verdict.to_json())
     if known is not None and known["lanes"] == 1:
         return Inline(), _in_words(known)
-    if known is None and trials is not None:
-        seconds = trials * task.epochs * epoch_s(task, space.examples()[0], device=device)
-        if seconds < _SHORT_S:
-            verdict = apart(f"all trials together take about {seconds:.1f} s")
-            return Inline(), _in_words(log.settle("engine", verdict.to_json()))
     census = Census.of(task, _drawn(space), device)
     if known is None:
         verdict = _verdict(task, census, device, _MOST if trials is None else trials // _GENERATIONS)
@@ -46,6 +46,21 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
     if known["lanes"] == 1:
         return Inline(), _in_words(known)
     return Fused(lanes=known["lanes"], is_demanded=False, fewest=known["fewest"], census=census), _in_words(known)
+
+
+def _without_measuring(task: Task, space: Space, trials: int | None, device: str) -> Verdict | None:
+    """What is clear from one configuration and the budget; None if it takes a measurement."""
+    example = space.examples()[0]
+    if trials is not None and trials // _GENERATIONS < FEWEST:
+        return apart("there are too few trials to train several at a time")
+    with Isolated() as isolated:
+        run = Run(task, example, isolated=isolated, device=device)
+    try:
+        told(run, EXACT)
+    except Unfusable as refusal:
+        return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
+    seconds = math.inf if trials is None else trials * task.epochs * epoch_s(task, example, device=device)
+    return apart(f"all trials together take about {seconds:.1f} s") if seconds < _SHORT_S else None
 
 
 def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
@@ -58,10 +73,11 @@ def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
         return apart(f"of {most} trials at a time about {most * share:.1f} would be alike, too few to train together")
     verdict = probe(task, configs, device=device, most=most)
     if verdict.lanes > 1 and verdict.lanes * share < verdict.fewest:
-        return apart(
+        why = (
             f"of {verdict.lanes} trials at a time about {verdict.lanes * share:.1f} would be alike, and "
             f"{verdict.fewest} must be ({verdict.why})"
         )
+        return replace(verdict, lanes=1, fewest=1, why=why)
     return verdict
 
 

@@ -121,7 +121,8 @@ class Search:
             history = self.log.refresh()
             self.watch(history)
             running = [job for job in running if history.holds(job.number, job.epoch)]
-            outcomes.raise_if_alike(history)
+            if not running:
+                outcomes.raise_if_alike(history)
 
     def _lease(self, slots: int) -> list[Job]:
         if slots <= 0:

@@ -129,13 +129,23 @@ class Metric:
     maximize: bool | None
     measure: Measure | None
 
-    def of_lanes(self, outputs: Tensor, targets: Tensor) -> list[float]:
-        """The metric of each of K models, from outputs (K, n, ...) and targets (K, n, ...), as `measure` gives it."""
+    def of_lanes(self, outputs: Tensor, targets: Tensor) -> list[float | Exception]:
+        """The metric of each of K models, from outputs (K, n, ...) and targets (K, n, ...), as `measure` gives it.
+
+        What it raises on one model's outputs stands in that model's place.
+        """
         assert self.measure is not None
         if isinstance(self.measure, _Columns) and self.measure.takes_lanes(outputs, targets):
-            measured: list[float] = self.measure.function(outputs, targets, **self.measure.options).tolist()
+            measured: list[float | Exception] = self.measure.function(outputs, targets, **self.measure.options).tolist()
             return measured
-        return [float(self.measure(output, target)) for output, target in zip(outputs, targets, strict=True)]
+        return [self._tried(output, target) for output, target in zip(outputs, targets, strict=True)]
+
+    def _tried(self, output: Tensor, target: Tensor) -> float | Exception:
+        assert self.measure is not None
+        try:
+            return float(self.measure(output, target))
+        except Exception as error:  # noqa: BLE001 - a user's metric
+            return error
 
 
 _CLASSIFICATION = {"accuracy": accuracy, "f1": f1, "auc": auc}

@@ -60,9 +60,8 @@ def outcome(between=lambda net, h: h, *, loss=None, finish=None, optimizer=None,
         kinds, populations = Kinds(), {}
         for run in ours:
 
-            def rebuild(seed, size=None, config=run.config):
-                own = config if size is None else {**config, "batch_size": size}
-                return Run(t, own, isolated=isolated, seed=seed)
+            def rebuild(seed, changes, config=run.config):
+                return Run(t, {**config, **changes}, isolated=isolated, seed=seed)
 
             populations.setdefault(kinds.of(run, rebuild, isolated.seed), []).append(run)
         worst = 0.0
@@ -434,7 +433,7 @@ def test_data_of_bytes_is_turned_to_floats_in_a_lane_as_alone(turned):
             [Run(t, {"learning_rate": rate}, isolated=isolated, seed=i) for i, rate in enumerate((0.1, 0.01))]
             for _ in range(2)
         )
-        Kinds().of(ours[0], lambda seed, _size: Run(t, {}, isolated=isolated, seed=seed), isolated.seed)
+        Kinds().of(ours[0], lambda seed, _changes: Run(t, {}, isolated=isolated, seed=seed), isolated.seed)
         fused, plain = Population(ours).train_epoch([0, 0]), [run.train_epoch(0) for run in theirs]
     for one, other in zip(fused, plain, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
@@ -509,3 +508,34 @@ def test_schedulers_warn_of_nothing():
     with Isolated() as isolated, warnings.catch_warnings():
         warnings.simplefilter("error")
         Population([Run(t, {}, isolated=isolated, seed=i) for i in range(2)]).train_epoch([0, 0])
+
+
+def mixed(net, h):
+    return h + net.scale * h.mean(0, keepdim=True)
+
+
+@pytest.mark.parametrize("first", [0.0, 1e-9])
+def test_what_a_number_of_zero_hides_is_found_out_before_others_are_fused(first):
+    """The mean over the samples must not be cut into pieces, also if the first run does not use it."""
+    configs = [{"scale": scale, "batch_size": size} for scale, size in ((first, 16), (0.5, 45), (0.9, 40))]
+    loss = F.cross_entropy
+    assert outcome(mixed, loss=loss, configs=configs)[1] <= 1e-5
+
+
+class Left:
+    """What builders leave behind."""
+
+    config = None
+
+
+def left_behind(net, h):
+    return h * Left.config.scale
+
+
+def leave(net, config):
+    Left.config = config
+
+
+def test_code_that_reads_what_its_builder_left_behind_is_refused():
+    with pytest.raises(Unfusable, match="differs"):
+        outcome(left_behind, finish=leave)

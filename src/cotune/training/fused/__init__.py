@@ -1,11 +1,11 @@
 """Many runs trained as lanes of one vectorised pass, with the user's ordinary PyTorch code."""
 
 from cotune.training.fused.census import Census
-from cotune.training.fused.kinds import Kind, Kinds
+from cotune.training.fused.kinds import Kind, Kinds, told
 from cotune.training.fused.population import Population
 from cotune.training.fused.probe import Verdict, probe
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import EXACT, Form, forms, signature
+from cotune.training.fused.signature import EXACT, Form, forms
 
 __all__ = [
     "EXACT",
@@ -18,5 +18,5 @@ __all__ = [
     "Verdict",
     "forms",
     "probe",
-    "signature",
+    "told",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, final
@@ -27,7 +27,7 @@ from cotune.training.samples import Batch
 
 _TOLERANCE = 1e-9
 _STEPS = 2
-_OTHER = 0.75
+_SHARES, _MIDDLE = (0.25, 0.5, 0.75), 0.4
 _ODD = 45
 """A batch size of two pieces, of which the second is not full."""
 _EVALUATED = 16
@@ -35,43 +35,57 @@ _NOISE = 1e-10
 """Adam turns a gradient that is zero but for rounding into a full step; such entries of parameters are not compared."""
 
 
-Rebuild = Callable[[int, int | None], Run]
-"""Another run of the same configuration: its seed, and its batch size if that shall be another."""
+Rebuild = Callable[[int, Mapping[str, Any]], Run]
+"""Another run of the same configuration, but for these values: from its seed."""
 
 
 def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
     """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
 
-    The second lane differs in what the form allows. Besides, nothing may be kept from one batch to the next but in
-    buffers, nothing be drawn from global generators, and one step in the run's own precision must succeed. seed: seeds
-    the global generators, as `Isolated.seed` does. Raises Unfusable with what does not agree.
+    The lanes differ in what the form allows. Besides, nothing may be kept from one batch to the next but in buffers,
+    nothing be drawn from global generators, and one step in the run's own precision must succeed. seed: seeds the
+    global generators, as `Isolated.seed` does. Raises Unfusable with what does not agree.
     """
-    other = _ODD if form.is_cut else None
+    changes: list[Mapping[str, Any]] = [{}, {"batch_size": _ODD} if form.is_cut else {}]
     with _double():
-        plain, fused = ([rebuild(0, None), rebuild(1, other)] for _ in range(2))
-        for run in (*plain, *fused):
-            _make_precise(run.model)
-            if isinstance(run.forward.criterion.loss, nn.Module):
-                _make_precise(run.forward.criterion.loss)
-        if form.lifts:
-            _vary(plain[1])
-            _vary(fused[1])
+        plain, steps = list[Run](), list[list[_Step]]()
+        for number, other in enumerate(changes):
+            plain.append(_prepared(rebuild(number, other), number, form))
+            steps.append(_alone(plain[-1], seed))
+        fused = [_prepared(rebuild(number, other), number, form) for number, other in enumerate(changes)]
+        _overwrite_globals(rebuild, fused[0].config)
         population = Population(fused, form, dtype=torch.float64)
-        twins = [plain[fused.index(run)] for run in population.runs]
-        alone = [_alone(run, seed) for run in twins]
+        order = [fused.index(run) for run in population.runs]
+        twins, alone = [plain[at] for at in order], [steps[at] for at in order]
         before = _generators()
         _compare(population, twins, alone)
         if _generators() != before:
             raise Unfusable("draws from a global generator other than torch's")
         _compare_evaluation(population, twins, seed)
         _require_own_names(population)
-    _rehearse([rebuild(0, None), rebuild(1, other)], form)
+    _rehearse([rebuild(number, other) for number, other in enumerate(changes)], form)
+
+
+def _prepared(run: Run, number: int, form: Form) -> Run:
+    """The run in double precision, with numbers that are nobody's and not zero."""
+    _make_precise(run.model)
+    if isinstance(run.forward.criterion.loss, nn.Module):
+        _make_precise(run.forward.criterion.loss)
+    if form.lifts:
+        _vary(run, number)
+    return run
+
+
+def _overwrite_globals(rebuild: Rebuild, config: Config) -> None:
+    """Build another configuration's run last, so that code which reads what its builder left behind is found out."""
+    with contextlib.suppress(Exception):  # such a configuration need not be one of the space
+        rebuild(2, {name: _other(value, 2) for name, value in config_numbers(config).items()})
 
 
 def _rehearse(runs: Sequence[Run], form: Form) -> None:
     """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
-    if form.lifts:
-        _vary(runs[1])
+    for number, run in enumerate(runs if form.lifts else ()):
+        _vary(run, number)
     population = Population(runs, form)
     population.step(next(population.begin([0] * len(runs))))
     population.rehearsed(_EVALUATED)
@@ -92,12 +106,20 @@ def _require_own_names(population: Population) -> None:
         raise Unfusable(f"reads {names[0]} of its configuration in forward")
 
 
-def _vary(run: Run) -> None:
-    """Give the run other numbers."""
+def _other(value: float, number: int) -> float:
+    """A value near another one, a share between 0 and 1 if that is one, and never 0: what it does must be seen."""
+    share = _SHARES[number]
+    return (1 - share) * value + share * _MIDDLE
+
+
+def _vary(run: Run, number: int) -> None:
+    """Give the run other numbers, which differ from lane to lane, as if they were those of its configuration."""
     for place, value in numbers(run).items():
-        setattr(module_at(run, place), place[1], _OTHER * value)
+        setattr(module_at(run, place), place[1], _other(value, number))
+    floats = {name: value for name, value in dict(run.config).items() if isinstance(value, float)}
+    run.config = Config({**dict(run.config), **{name: _other(value, number) for name, value in floats.items()}})
     criterion = run.forward.criterion
-    others = {name: _OTHER * value for name, value in config_numbers(criterion.config).items()}
+    others = {name: _other(value, number) for name, value in config_numbers(criterion.config).items()}
     if criterion.config is not None:
         run.forward.criterion = replace(criterion, config=Config({**dict(criterion.config), **others}))
 
@@ -255,7 +277,7 @@ def _precise(value: Tensor) -> Tensor:
     return value.double() if value.is_floating_point() else value
 
 
-@contextmanager
+@contextlib.contextmanager
 def _double() -> Iterator[None]:
     """Inside, tensors that are made from Python numbers, and those that code turns to floats, have double precision."""
     before = torch.get_default_dtype()

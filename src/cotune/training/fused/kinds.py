@@ -6,8 +6,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import final
 
+import torch
+
 from cotune.training.fused.equivalence import Rebuild, check
-from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.refusal import Unfusable, refused
 from cotune.training.fused.signature import Form, forms, signature
 from cotune.training.loop import Run
 
@@ -34,7 +36,8 @@ class Kinds:
         """
         refusal: Unfusable | None = None
         for form in forms(run):
-            found = self._known.get(key := signature(run, form)) or self._proven(key, form, rebuild, seed)
+            key = told(run, form)
+            found = self._known.get(key) or self._proven(key, form, rebuild, seed)
             self._known[key] = found
             if isinstance(found, Kind):
                 return found
@@ -48,4 +51,18 @@ class Kinds:
             check(rebuild, seed, form)
         except Unfusable as refusal:
             return refusal.with_traceback(None)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - of the user's code, in a configuration that is not the user's
+            return refused(error, None)
         return Kind(key, form)
+
+
+def told(run: Run, form: Form) -> Hashable:
+    """The run's signature. Raises Unfusable for a run that cannot be a lane, also where its parts cannot be read."""
+    try:
+        return signature(run, form)
+    except Unfusable:
+        raise
+    except Exception as error:
+        raise refused(error, run.task.model) from error

@@ -18,6 +18,9 @@ from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Tick, n_pieces, pieces, taken, whole
 from cotune.training.loop import Run
 
+Measured = dict[str, float] | Exception
+"""The metrics of a run, or what a metric raised on its outputs."""
+
 
 @final
 class Population:
@@ -40,8 +43,8 @@ class Population:
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
 
-    def train_epoch(self, epochs: Sequence[int]) -> list[dict[str, float]]:
-        """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each."""
+    def train_epoch(self, epochs: Sequence[int]) -> list[Measured]:
+        """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each, or raise."""
         totals = torch.zeros(len(self.runs), device=self._device)
         for tick in self.begin(epochs):
             totals.add_(self.step(tick) * self._counted(tick))
@@ -49,8 +52,9 @@ class Population:
             optimizer.lend()
         measured = self.evaluate()
         for run, epoch, metrics, total in zip(self.runs, self._along(epochs), measured, totals.tolist(), strict=False):
-            metrics["train_loss"] = total / run.n_used
-            run.note(epoch, metrics)
+            if not isinstance(metrics, Exception):
+                metrics["train_loss"] = total / run.n_used
+                run.note(epoch, metrics)
         for optimizer in self._optimizers:
             optimizer.refresh()
         return self._back(measured)
@@ -105,7 +109,7 @@ class Population:
             for optimizer in self._optimizers if paced else ():
                 optimizer.refresh()
 
-    def evaluate(self) -> list[dict[str, float]]:
+    def evaluate(self) -> list[Measured]:
         """Every metric and "loss" of each run on its validation part; in the population's order."""
         self._train_mode(False)
         members = self._members
@@ -123,10 +127,12 @@ class Population:
                 total += losses.double().cpu() * (1 if is_sum else chosen.shape[1])
                 outputs.append(output)
                 targets.append(batch.target)
-            scores = [{"loss": value / rows.shape[1]} for value in total.tolist()]
-            for score, measured in zip(scores, _measured(members[0], outputs, targets), strict=True):
-                score |= measured
-        return scores[: len(self.runs)]
+            n = len(self.runs)
+            losses_of = [{"loss": value / rows.shape[1]} for value in total[:n].tolist()]
+            measured = _measured(members[0], outputs, targets, n)
+        return [
+            own if isinstance(own, Exception) else loss | own for loss, own in zip(losses_of, measured, strict=True)
+        ]
 
     def rehearsed(self, n: int) -> tuple[Any, Tensor]:
         """Outputs and (K,) losses in evaluation mode on the first n training samples of epoch 0."""
@@ -192,7 +198,7 @@ class Population:
         if all(run.max_norm is None for run in self._members):
             return None
         norms = [torch.inf if run.max_norm is None else run.max_norm for run in self._members]
-        return torch.tensor(norms, device=self._device)
+        return torch.tensor(norms, dtype=torch.float64, device=self._device)
 
     def _train_mode(self, mode: bool) -> None:
         self._forward.models.template.train(mode)
@@ -204,7 +210,7 @@ class Population:
         ordered = [values[at] for at in self._order]
         return [*ordered, ordered[-1]]
 
-    def _back(self, values: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    def _back(self, values: Sequence[Measured]) -> list[Measured]:
         """One per run of the population's order -> in the order that runs came in."""
         return [value for _, value in sorted(zip(self._order, values, strict=True), key=lambda pair: pair[0])]
 
@@ -221,11 +227,20 @@ def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) ->
         gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
 
 
-def _measured(run: Run, outputs: Sequence[Any], targets: Sequence[Any]) -> list[dict[str, float]]:
-    """Every metric but the loss, per lane."""
+def _measured(run: Run, outputs: Sequence[Any], targets: Sequence[Any], n: int) -> list[Measured]:
+    """Every metric but the loss, of the first n lanes."""
     measures = [metric for metric in run.task.measures if metric.measure is not None]
     if not measures:
-        return [{} for _ in targets[0]]
-    output, target = torch.cat(list(outputs), 1), torch.cat(list(targets), 1)
-    columns = {metric.name: metric.of_lanes(output, target) for metric in measures}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return [{} for _ in range(n)]
+    output, target = torch.cat(list(outputs), 1)[:n], torch.cat(list(targets), 1)[:n]
+    columns = [metric.of_lanes(output, target) for metric in measures]
+    return [_row([metric.name for metric in measures], values) for values in zip(*columns, strict=True)]
+
+
+def _row(names: Sequence[str], values: Sequence[float | Exception]) -> Measured:
+    row = dict[str, float]()
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, Exception):
+            return value
+        row[name] = value
+    return row

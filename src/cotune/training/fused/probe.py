@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, final
 
 import torch
@@ -64,14 +65,14 @@ class _Bench:
     device: str
     isolated: Isolated
 
-    def run(self, at: int, batch_size: int | None = None) -> Run:
-        config = self.configs[at % len(self.configs)]
-        own = config if batch_size is None else {**config, "batch_size": batch_size}
+    def run(self, at: int, changes: Mapping[str, Any] = MappingProxyType({})) -> Run:
+        own = {**self.configs[at % len(self.configs)], **changes}
         return Run(self.task, own, isolated=self.isolated, seed=at, device=self.device)
 
-    def twin(self, seed: int, batch_size: int | None) -> Run:
-        run = self.run(0, batch_size)
-        return Run(self.task, run.config, isolated=self.isolated, seed=seed, device=self.device)
+    def twin(self, seed: int, changes: Mapping[str, Any]) -> Run:
+        return Run(
+            self.task, {**self.configs[0], **changes}, isolated=self.isolated, seed=seed, device=self.device
+        )  # fmt: skip
 
 
 def epoch_s(task: Task, config: Mapping[str, Any], *, device: str) -> float:
@@ -106,7 +107,7 @@ def _measured(bench: _Bench, kind: Kind, numbers: Sequence[int]) -> tuple[float,
     if not kind.form.is_cut:
         runs = {n: [bench.run(0) for _ in range(n)] for n in numbers}
     sizes = _spread(sorted({run.batch_size for own in runs.values() for run in own}))
-    alone = {size: _endless(bench.run(0, size)) for size in sizes}
+    alone = {size: _endless(bench.run(0, {"batch_size": size} if kind.form.is_cut else {})) for size in sizes}
     together = {n: _Ticking(Population(own, kind.form)) for n, own in runs.items()}
     times: dict[tuple[str, int], float] = {}
     for _ in range(_ROUNDS):
