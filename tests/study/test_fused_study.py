@@ -178,7 +178,17 @@ def test_what_cannot_be_fused_is_an_error_where_fusing_was_demanded() -> None:
     searched = study(digits_task(model=lambda c: Net(c.dropout, branching)))
     with pytest.raises(StudyError, match=r"cannot fuse Net: branching line \d+ of test_fused_study.py branches on a"):
         searched.optimize(trials=2, progress=False)
-    assert [trial.state for trial in searched.trials] == [State.WAITING, State.WAITING]
+    assert not len(searched.trials)
+
+
+def test_a_trial_that_turns_out_not_to_be_fusable_is_given_back() -> None:
+    def build(config: ct.Config) -> nn.Module:
+        return Net(config.dropout, branching if config.epochs == 3 else None)  # no example has three
+
+    searched = study(digits_task(model=build))
+    with pytest.raises(StudyError, match="cannot fuse Net"):
+        searched.optimize(trials=9, progress=False)
+    assert {trial.state for trial in searched.trials} <= {State.WAITING, State.DONE}
 
 
 def test_what_cannot_be_fused_is_trained_by_itself_otherwise(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cotune.config import Config
 from cotune.executors.executor import Executor
 from cotune.executors.interruption import Interruption
 from cotune.records import Checkpoint
@@ -34,6 +35,7 @@ class Equipment:
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
     own, made when asked for. notice: shows the user a line while the search goes on.
+    examples: a few configurations that have every parameter and every branch of the space between them.
     """
 
     objective: Callable[[Any], Any]
@@ -41,6 +43,7 @@ class Equipment:
     interruption: Interruption
     directory: Callable[[int], Path]
     notice: Callable[[str], None]
+    examples: Sequence[Config] = ()
 
 
 class Equippable(Protocol):

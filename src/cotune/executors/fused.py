@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import torch
 
+from cotune.config import Config
 from cotune.errors import Interrupted, LeaseLost, StudyError
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
@@ -23,7 +25,7 @@ from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
 from cotune.records import Event, Job
-from cotune.training import Isolated
+from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
 from cotune.training.fused import Census, Kinds, Population, Unfusable, forms, told
 
@@ -58,13 +60,19 @@ class Fused:
             raise StudyError(f"Fused(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
 
     def equip(self, equipment: Equipment) -> Executor:
-        """The executor, ready to train what the equipment says. Raises StudyError for a function of a trial."""
+        """The executor, ready to train what the equipment says.
+
+        Raises StudyError for a function of a trial, and where fusing is demanded and a branch of the space cannot be.
+        """
         if not isinstance(equipment.objective, OfTask):
             raise StudyError(
                 "executor='fused' trains the trials of a ct.Task; a function of a trial has a loop of its own. "
                 "Use executor='inline'."
             )
-        return _FusedExecutor(self, equipment, equipment.objective)
+        executor = _FusedExecutor(self, equipment, equipment.objective)
+        if self.is_demanded:
+            executor.require_fusable(equipment.examples)
+        return executor
 
 
 class _FusedExecutor:
@@ -80,6 +88,23 @@ class _FusedExecutor:
         self._most = settings.lanes
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
+
+    def require_fusable(self, examples: Sequence[Config]) -> None:
+        """Raise StudyError, before any trial, if one of the configurations cannot be fused."""
+        for example in examples:
+
+            def make(seed: int, changes: Mapping[str, Any], own: Config = example) -> Run:
+                config = Config({**dict(own), **changes})
+                return self._objective.run(config, (seed, 0), self._isolated, self._device)
+
+            with self._isolated:
+                run = make(0, {})
+                try:
+                    self._kinds.of(run, make, self._isolated.seed)
+                except Unfusable as refusal:
+                    raise _not_fusable(run, refusal) from refusal
+                except (torch.OutOfMemoryError, MemoryError):
+                    return  # said when a trial meets it
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._jobs.extend(jobs)
@@ -145,12 +170,9 @@ class _FusedExecutor:
             )
             lane.kind = kind if self._pays(kind.signature) else None
         except Unfusable as refusal:
-            name = type(lane.run.model).__name__
             if self._settings.is_demanded:
-                raise StudyError(
-                    f"executor='fused': cannot fuse {name}: {refusal}. Use executor='auto', which trains such trials "
-                    "by themselves."
-                ) from refusal
+                raise _not_fusable(lane.run, refusal) from refusal
+            name = type(lane.run.model).__name__
             self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
         except (torch.OutOfMemoryError, MemoryError):
             self._tell("out of memory with two lanes; running these trials separately")
@@ -265,3 +287,10 @@ class _FusedExecutor:
         if text not in self._told:
             self._told.add(text)
             self._equipment.notice(text)
+
+
+def _not_fusable(run: Run, refusal: Unfusable) -> StudyError:
+    return StudyError(
+        f"executor='fused': cannot fuse {type(run.model).__name__}: {refusal}. Use executor='auto', which trains such "
+        "trials by themselves."
+    )
