@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import cotune as ct
 from cotune.errors import Interrupted, StudyError
-from cotune.records import State
+from cotune.records import Action, History, Resume, Start, State
 from cotune.training.fused.escape import is_of_lanes
 
 SPACE = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "dropout": ct.Float(0.0, 0.5), "epochs": ct.Int(1, 3)}
@@ -271,6 +271,27 @@ def test_a_signal_gives_all_lanes_back_and_the_same_line_goes_on(tmp_path: Path)
     calls.extend([1] * 100)
     resumed, whole = (search(path).optimize(trials=8, progress=False) for path in (tmp_path, None))
     assert results(resumed) == results(whole)
+
+
+class StepByStep:
+    """Every trial yields after each epoch, and goes on in the next plan."""
+
+    def plan(self, history: History, slots: int, suggest: Callable, draw: object) -> list[Action]:
+        def until(number: int) -> int:
+            return history.step(number) + 1
+
+        begun = sorted(history.waiting | history.paused)[:slots]
+        resumed = [Resume(number, until(number)) for number in begun]
+        return [*resumed, *[Start(found, 1) for found in suggest(slots - len(begun))]]
+
+
+def test_trials_cut_at_every_epoch_equal_ones_that_were_not() -> None:
+    def search(scheduler: object) -> ct.Study:
+        executor = ct.Fused(lanes=3)
+        made = ct.Study(digits_task(), SPACE, strategy="random", seed=3, executor=executor, scheduler=scheduler)
+        return made.optimize(trials=5, progress=False)
+
+    assert results(search(StepByStep())) == results(search("none"))
 
 
 def test_a_function_of_a_trial_cannot_be_fused() -> None:

@@ -84,7 +84,7 @@ class _FusedExecutor:
         self._jobs: deque[Job] = deque()
         self._lanes: list[Lane] = []
         self._kinds = Kinds()
-        self._populations: dict[tuple[int, ...], Population] = {}
+        self._populations: dict[tuple[Lane, ...], Population] = {}
         self._most = settings.lanes
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
@@ -217,9 +217,9 @@ class _FusedExecutor:
 
     def _population(self, lanes: Sequence[Lane]) -> Population:
         """The population of these lanes; a new one if others were together in the last round."""
-        key = tuple(lane.number for lane in lanes)
+        key = tuple(lanes)
         if key not in self._populations:
-            present = {lane.number for lane in self._lanes if not lane.has_ended}
+            present = {lane for lane in self._lanes if not lane.has_ended}
             kept = {known: p for known, p in self._populations.items() if present.issuperset(known)}
             kept = {known: p for known, p in kept.items() if not set(known) & set(key)}
             assert lanes[0].kind is not None

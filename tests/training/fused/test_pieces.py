@@ -1,0 +1,90 @@
+"""Lanes of different batch sizes: batches are cut into pieces, and the results are those of whole batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import cotune.training as ct
+from cotune.training import Isolated, Run
+from cotune.training.fused import Form, Kinds, Population
+from cotune.training.fused.ticks import PIECE, n_pieces
+from training.fused.lanes import X, Y, apart, bits, curve_gap, gap, mlp, normed, runs, task, together
+
+CUT = Form(lifts=True, is_cut=True)
+CONFIGS = [
+    {"batch_size": 16, "optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.05, "label_smoothing": 0.02},
+    {"batch_size": 32, "optimizer": "adam", "grad_clip": 0.5, "label_smoothing": 0.05},
+    {"batch_size": 45, "optimizer": "rmsprop", "momentum": 0.5, "weight_decay": 1e-3, "label_smoothing": 0.2},
+    {"batch_size": 70, "optimizer": "adamw", "schedule": "onecycle", "label_smoothing": 0.01},
+    {"batch_size": 64, "optimizer": "sgd", "learning_rate": 0.1, "label_smoothing": 0.1},
+    {"batch_size": 33, "optimizer": "rmsprop", "weight_decay": 1e-2, "label_smoothing": 0.0},
+]
+
+
+def noisy(c):
+    return nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Dropout(c.get("dropout", 0.2)), nn.Linear(16, 10))
+
+
+def form_of(t, config):
+    with Isolated() as isolated:
+
+        def rebuild(seed, changes):
+            return Run(t, {**config, **changes}, isolated=isolated, seed=seed)
+
+        return Kinds().of(rebuild(0, {}), rebuild, isolated.seed).form
+
+
+@pytest.mark.parametrize("model", [mlp, noisy])
+def test_lanes_of_all_batch_sizes_and_optimisers_train_as_they_do_alone(model):
+    t = task(model, precise=True)
+    with Isolated() as isolated:
+        ours, theirs = (runs(t, CONFIGS, isolated, precise=True) for _ in range(2))
+        assert curve_gap(together(ours, range(4), CUT), apart(theirs, range(4))) <= 1e-6  # losses are summed in float32
+        assert gap(ours, theirs) <= 1e-9
+
+
+def test_cut_lanes_have_the_same_bits_in_any_company():
+    t = task(noisy)
+    with Isolated() as isolated:
+        whole, pair, one = (runs(t, CONFIGS, isolated) for _ in range(3))
+        together(whole, range(3), CUT)
+        together(pair[1:3], range(3), CUT)
+        together(one[5:], range(3), CUT)
+    assert [bits(run) for run in pair[1:3]] == [bits(run) for run in whole[1:3]]
+    assert bits(one[5]) == bits(whole[5])
+
+
+def test_batches_are_cut_where_nothing_mixes_samples_and_only_there():
+    assert form_of(task(mlp), CONFIGS[0]) == CUT
+    assert not form_of(task(normed), CONFIGS[0]).is_cut
+    assert not form_of(task(mlp), {"optimizer": "sgd"}).is_cut  # all batches have one size
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.MSELoss(), nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss(), nn.BCEWithLogitsLoss()], ids=repr
+)
+def test_losses_that_are_means_over_samples_allow_it(loss):
+    t = ct.Task(model=lambda c: nn.Linear(64, 1), data=(X, (Y > 4).float()), loss=loss, epochs=2, device="cpu")
+    assert form_of(t, {"batch_size": 16}) == CUT
+
+
+def test_a_loss_that_is_no_mean_over_samples_does_not():
+    weighted = nn.CrossEntropyLoss(weight=torch.linspace(0.5, 2.0, 10))
+    t = ct.Task(model=mlp, data=(X, Y), loss=weighted, epochs=2, device="cpu")
+    assert not form_of(t, {"batch_size": 16}).is_cut
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 77, 100])
+@pytest.mark.parametrize("size", [1, 16, 32, 33, 64, 100, 200])
+def test_pieces_are_counted_without_making_them(n, size):
+    whole, rest = divmod(n, size)
+    batches = [size] * whole + [rest] * (rest > 0)
+    assert n_pieces(n, size) == sum(-(-batch // PIECE) for batch in batches)
+
+
+def test_a_population_knows_how_many_ticks_its_epoch_has():
+    with Isolated() as isolated:
+        population = Population(runs(task(mlp), CONFIGS, isolated), CUT)
+        assert population.n_ticks == sum(1 for _ in population.begin([0] * len(CONFIGS)))
