@@ -291,7 +291,9 @@ def test_trials_cut_at_every_epoch_equal_ones_that_were_not() -> None:
         made = ct.Study(digits_task(), SPACE, strategy="random", seed=3, executor=executor, scheduler=scheduler)
         return made.optimize(trials=5, progress=False)
 
-    assert results(search(StepByStep())) == results(search("none"))
+    stepped, whole = search(StepByStep()), search("none")
+    assert results(stepped) == results(whole)
+    assert all(stepped.history.epoch(trial.number) == trial.config.epochs for trial in stepped.trials)  # one lease each
 
 
 def test_a_function_of_a_trial_cannot_be_fused() -> None:
