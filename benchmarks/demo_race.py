@@ -11,8 +11,8 @@ take turns, and the least of the rounds counts, because other load only ever add
 after their last epochs, and must agree within 0.01 in a space. Bars for fused training: 0.33 of inline in `fixed`,
 0.45 in `powers of two`, 0.65 in `full`, and everywhere 0.25 of Optuna. Run `python -m benchmarks.demo_race`.
 
-So far fusing helps equal shapes only, and the bars are not met, but for that of Optuna in `fixed` by Fused(lanes=25).
-Where shapes differ, a demanded fused pass costs more than inline, and `auto` goes back to one trial at a time.
+So far fusing helps equal shapes only: there the bars are met. Where shapes differ, a demanded fused pass costs more
+than inline, and `auto` goes back to one trial at a time, for a second of measuring at most.
 """
 
 from __future__ import annotations
