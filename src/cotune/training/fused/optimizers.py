@@ -80,32 +80,32 @@ class _Block:
     root: Callable[[], Tensor]
 
 
-def _sgd(block: _Block, gradient: Tensor) -> None:
-    v = block.vectors
+def _decay(block: _Block, gradient: Tensor) -> None:
     if block.decays[0]:
-        gradient.addcmul_(block.parameter, v["weight_decay"])
-    block.parameter.addcmul_(gradient, v["rate"], value=-1)
+        gradient.addcmul_(block.parameter, block.vectors["weight_decay"])
+
+
+def _sgd(block: _Block, gradient: Tensor) -> None:
+    _decay(block, gradient)
+    block.parameter.addcmul_(gradient, block.vectors["rate"], value=-1)
 
 
 def _momentum(block: _Block, gradient: Tensor) -> None:
     v, (buffer,) = block.vectors, block.state
-    if block.decays[0]:
-        gradient.addcmul_(block.parameter, v["weight_decay"])
+    _decay(block, gradient)
     buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
     block.parameter.addcmul_(buffer, v["rate"], value=-1)
 
 
 def _nesterov(block: _Block, gradient: Tensor) -> None:
     v, (buffer,) = block.vectors, block.state
-    if block.decays[0]:
-        gradient.addcmul_(block.parameter, v["weight_decay"])
+    _decay(block, gradient)
     buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
     block.parameter.addcmul_(gradient.addcmul_(buffer, v["momentum"]), v["rate"], value=-1)
 
 
 def _adam(block: _Block, gradient: Tensor) -> None:
-    if block.decays[0]:
-        gradient.addcmul_(block.parameter, block.vectors["weight_decay"])
+    _decay(block, gradient)
     _adam_step(block, gradient)
 
 
@@ -126,8 +126,7 @@ def _adam_step(block: _Block, gradient: Tensor) -> None:
 
 def _rmsprop(block: _Block, gradient: Tensor) -> None:
     v, square, scratch = block.vectors, block.state[0], block.scratch
-    if block.decays[0]:
-        gradient.addcmul_(block.parameter, v["weight_decay"])
+    _decay(block, gradient)
     square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
     block.root().add_(v["eps"])
     move = torch.div(gradient, scratch, out=scratch)
