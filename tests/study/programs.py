@@ -95,7 +95,7 @@ def seldom_saved_study(strategy: str, path: str | None) -> ct.Study:
 
 STUDIES = {"task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study}
 PROGRESS = {"task": 1, "loop": 1, "fused": 9, "seldom saved": 1}
-"""So many checkpoints and outcomes between two kills, so that each lane has one: no trial may die thrice on one spot."""
+"""So many checkpoints and outcomes between two kills: each lane has one, so no trial dies three times on one spot."""
 DELAY_S = {"task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1}  # one to three epochs
 
 
