@@ -20,7 +20,7 @@ from cotune.config import Config
 from cotune.seeds import Purpose
 from cotune.training.fused.memory import attributes, configs, require_unchanged, withheld
 from cotune.training.fused.population import Population
-from cotune.training.fused.refusal import Unfusable, refused
+from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.signature import LOSS, Form, Place, config_numbers, module_at, numbers
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
@@ -136,18 +136,13 @@ class _Step:
 
 def _alone(run: Run, seed: Callable[[int], None]) -> list[_Step]:
     """A few steps of one run by itself. Raises Unfusable if its code wants another precision than double."""
-    try:
-        return _computed(run, seed)
-    except (torch.OutOfMemoryError, MemoryError):
-        raise
-    except Exception as error:
-        raise refused(error, run.task.model) from error
-
-
-def _computed(run: Run, seed: Callable[[int], None]) -> list[_Step]:
-    steps = []
     run.model.train()
     seed(seeds.integer(run.seed, Purpose.NOISE, 0))
+    with told_by_line(run.task.model):
+        return list(_computed(run))
+
+
+def _computed(run: Run) -> Iterator[_Step]:
     for batch, _ in zip(_batches(run), range(_STEPS), strict=False):
         run.optimizer.zero_grad(set_to_none=True)
         loss = run.forward(batch)[1]
@@ -159,8 +154,7 @@ def _computed(run: Run, seed: Callable[[int], None]) -> list[_Step]:
         run.optimizer.step()
         run.pacer.after_batch()
         after = ({n: t.detach().clone() for n, t in own} for own in (named.items(), run.model.named_buffers()))
-        steps.append(_Step(loss.detach(), gradients, *after))
-    return steps
+        yield _Step(loss.detach(), gradients, *after)
 
 
 def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Sequence[_Step]]) -> None:

@@ -14,7 +14,7 @@ from cotune.config import Config
 from cotune.training.fused.escape import per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
-from cotune.training.fused.refusal import refused
+from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import LOSS, config_numbers, module_at, numbers
 from cotune.training.fused.stacked import Stacked, held
 from cotune.training.loop import Run
@@ -48,13 +48,9 @@ class LaneForward:
         """The models' outputs, and the losses (K,). Raises Unfusable with the line that cannot be vectorised."""
         losses = [] if self._losses is None else self._losses.tensors
         values = self.models.tensors, losses, [*self._numbers.values()], [*self._configs.values()], batch
-        try:
-            with self._lanewise, disable_saved_tensors_hooks("recomputes or moves what its backward pass needs"):
-                output, loss = per_lane(lambda values: self._lane(*values), self._n_lanes, values)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise refused(error, self._builder) from error
+        no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
+        with told_by_line(self._builder), self._lanewise, no_hooks:
+            output, loss = per_lane(lambda values: self._lane(*values), self._n_lanes, values)
         return output, loss
 
     @property

@@ -13,7 +13,7 @@ from cotune.seeds import Purpose
 from cotune.training.fused.forward import LaneForward
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
-from cotune.training.fused.refusal import refused
+from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Tick, n_pieces, pieces, taken, whole
 from cotune.training.loop import Run
@@ -87,12 +87,8 @@ class Population:
         """(K,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
         losses = self._forward(tick.batch)[1]
-        try:
+        with told_by_line(self._members[0].task.model):
             losses.sum().backward()
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise refused(error, self._members[0].task.model) from error
         return losses.detach()[: len(self.runs)]
 
     def update(self, tick: Tick) -> None:
@@ -111,10 +107,8 @@ class Population:
 
     def evaluate(self) -> list[Measured]:
         """Every metric and "loss" of each run on its validation part; in the population's order."""
-        self._train_mode(False)
+        self._enter_evaluation()
         members = self._members
-        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in members])
-        self._lanes.enter(None)
         rows = torch.stack([run.splits.validation.rows for run in members])
         samples, is_sum = members[0].splits.validation.samples, members[0].task.loss_is_sum
         total = torch.zeros(len(members), dtype=torch.float64)
@@ -136,13 +130,10 @@ class Population:
 
     def rehearsed(self, n: int) -> tuple[Any, Tensor]:
         """Outputs and (K,) losses in evaluation mode on the first n training samples of epoch 0."""
-        self._train_mode(False)
-        members = self._members
-        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in members])
-        self._lanes.enter(None)
-        rows = torch.stack([run.order(0)[:n] for run in members])
+        self._enter_evaluation()
+        rows = torch.stack([run.order(0)[:n] for run in self._members])
         with torch.no_grad():
-            return self._forward(taken(members[0].train.samples, rows, self._dtype))
+            return self._forward(taken(self._members[0].train.samples, rows, self._dtype))
 
     def release(self) -> None:
         """Give the runs tensors of their own again."""
@@ -199,6 +190,12 @@ class Population:
             return None
         norms = [torch.inf if run.max_norm is None else run.max_norm for run in self._members]
         return torch.tensor(norms, dtype=torch.float64, device=self._device)
+
+    def _enter_evaluation(self) -> None:
+        """As `Run.evaluate` begins: in evaluation mode, with its noise."""
+        self._train_mode(False)
+        self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in self._members])
+        self._lanes.enter(None)
 
     def _train_mode(self, mode: bool) -> None:
         self._forward.models.template.train(mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
@@ -14,6 +15,20 @@ _NOT_THE_USERS = (Path(torch.__file__).parent, Path(__file__).parents[2], Path(c
 
 class Unfusable(Exception):
     """This model must be trained by itself. Its message says why, without a final stop."""
+
+
+@contextlib.contextmanager
+def told_by_line(builder: object) -> Iterator[None]:
+    """What goes wrong inside, but for a lack of memory, becomes Unfusable with the user's line.
+
+    builder: as `refused` takes it.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise refused(error, builder) from error
 
 
 def refused(error: BaseException, builder: object) -> Unfusable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -21,8 +21,7 @@ class Stacked:
     holds is always what was trained last. A module that is given several times is several lanes, and sees the first.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], dtype: torch.dtype | None = None) -> None:
-        """dtype: floats are turned into it; None leaves them as they are."""
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._modules = list(modules)
         self.template = _copied(modules[0])
         self.parameters = self._stacked([dict(module.named_parameters()) for module in modules])
@@ -56,34 +55,21 @@ class Stacked:
             for (slot, name, _), tensor in zip(self._slots, self._empty, strict=True):
                 slot[name] = tensor
 
-    def forget_gradients(self) -> None:
-        """Before a backward pass."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
-
     def release(self) -> None:
         """Give every module tensors of its own again."""
-        for tensors in self._owned():
-            for tensor in tensors:
+        for module in dict.fromkeys(self._modules):
+            for tensor in (*module.parameters(), *module.buffers()):
                 tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
 
     def _stacked(self, tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         return {name: torch.stack([lane[name].detach() for lane in tensors]) for name in tensors[0]}
 
     def _lend(self) -> None:
-        lent = set[int]()
-        for lane, module in enumerate(self._modules):
-            if id(module) in lent:
-                continue
-            lent.add(id(module))
+        for lane, module in reversed(list(enumerate(self._modules))):  # so that the first of several lanes counts
             for name, parameter in module.named_parameters():
                 parameter.data = self.parameters[name].detach()[lane]
             for name, buffer in module.named_buffers():
                 buffer.data = self.buffers[name][lane]
-
-    def _owned(self) -> Iterator[Iterable[Tensor]]:
-        for module in dict.fromkeys(self._modules):
-            yield (*module.parameters(), *module.buffers())
 
 
 def _copied(module: nn.Module) -> nn.Module:
