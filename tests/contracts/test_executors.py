@@ -39,7 +39,12 @@ class Bench:
         self.checkpoints, self.interruption = MemoryCheckpoints(), Interruption()
         self.notices: list[str] = []
         equipment = Equipment(
-            objective, self.checkpoints, self.interruption, lambda number: folder / str(number), self.notices.append
+            objective,
+            self.checkpoints,
+            self.interruption,
+            lambda number: folder / str(number),
+            self.notices.append,
+            list,
         )
         self.executor = executor.equip(equipment)
 

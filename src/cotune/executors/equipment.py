@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cotune.config import Config
+from cotune.errors import StudyError
 from cotune.executors.executor import Executor
 from cotune.executors.interruption import Interruption
 from cotune.records import Checkpoint
@@ -35,7 +36,7 @@ class Equipment:
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
     own, made when asked for. notice: shows the user a line while the search goes on.
-    examples: a few configurations that have every parameter and every branch of the space between them.
+    examples: gives a few configurations that have every parameter and every branch of the space between them.
     """
 
     objective: Callable[[Any], Any]
@@ -43,7 +44,7 @@ class Equipment:
     interruption: Interruption
     directory: Callable[[int], Path]
     notice: Callable[[str], None]
-    examples: Sequence[Config] = ()
+    examples: Callable[[], Sequence[Config]]
 
 
 class Equippable(Protocol):
@@ -51,3 +52,9 @@ class Equippable(Protocol):
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says."""
+
+
+def require_seconds(argument: str, seconds: object) -> None:
+    """Raise StudyError unless it is a number of at least 0. argument: as it is written, `Inline(checkpoint_s=`."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise StudyError(f"{argument}{seconds!r}) takes a number of at least 0, in seconds")

@@ -19,7 +19,7 @@ import torch
 
 from cotune.config import Config
 from cotune.errors import Interrupted, LeaseLost, StudyError
-from cotune.executors.equipment import Equipment
+from cotune.executors.equipment import Equipment, require_seconds
 from cotune.executors.executor import Emit, Executor
 from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
@@ -55,9 +55,7 @@ class Fused:
         check_device(self.device)
         if isinstance(self.lanes, bool) or not isinstance(self.lanes, int) or self.lanes < 1:
             raise StudyError(f"Fused(lanes={self.lanes!r}) takes a whole number of at least 1")
-        seconds = self.checkpoint_s
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-            raise StudyError(f"Fused(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
+        require_seconds("Fused(checkpoint_s=", self.checkpoint_s)
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says.
@@ -71,7 +69,7 @@ class Fused:
             )
         executor = _FusedExecutor(self, equipment, equipment.objective)
         if self.is_demanded:
-            executor.require_fusable(equipment.examples)
+            executor.require_fusable(equipment.examples())
         return executor
 
 
@@ -120,13 +118,13 @@ class _FusedExecutor:
                 events = self._round()
         except (Abandoned, KeyboardInterrupt, Interrupted) as error:
             interruption.request_by(error)
-            events = self._left([])
+            events = self._left(is_whole=False)
         except BaseException:
-            self._log(self._left([]), emit)
+            self._log(self._left(is_whole=False), emit)
             raise
-        self._lanes = [lane for lane in self._lanes if not lane.has_ended]
+        self._lanes = self._training
         if interruption.is_requested:
-            events += self._left(self._lanes)
+            events += self._left(is_whole=True)
         self._log(events, emit)
 
     def close(self) -> None:
@@ -134,12 +132,16 @@ class _FusedExecutor:
         self._lanes.clear()
         self._populations.clear()
 
+    @property
+    def _training(self) -> list[Lane]:
+        """The lanes that have not come to their ends."""
+        return [lane for lane in self._lanes if not lane.has_ended]
+
     def _round(self) -> list[Event]:
         begun = time.monotonic()
         events = self._admitted()
-        training = [lane for lane in self._lanes if not lane.has_ended]
-        now = min((lane.round for lane in training), default=0)
-        due = [lane for lane in training if lane.round == now]
+        now = min((lane.round for lane in self._training), default=0)
+        due = [lane for lane in self._training if lane.round == now]
         for lanes in self._bundles(due):
             self._train(lanes)
         for lane in due:
@@ -163,8 +165,8 @@ class _FusedExecutor:
     def _classify(self, lane: Lane) -> None:
         """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
         try:
-            if not self._pays(*(told(lane.run, form) for form in forms(lane.run))):
-                return
+            if not any(self._pays(told(lane.run, form)) for form in forms(lane.run)):
+                return  # then it need not be proven either
             kind = self._kinds.of(
                 lane.run, lambda seed, changes: lane.twin(seed, changes, self._isolated), self._isolated.seed
             )
@@ -177,10 +179,10 @@ class _FusedExecutor:
         except (torch.OutOfMemoryError, MemoryError):
             self._tell("out of memory with two lanes; running these trials separately")
 
-    def _pays(self, *signatures: Hashable) -> bool:
-        """Whether enough neighbours can be expected in one of these forms."""
-        census, fewest = self._settings.census, self._settings.fewest
-        return census is None or any(census.expected(found, self.slots) >= fewest for found in signatures)
+    def _pays(self, found: Hashable) -> bool:
+        """Whether enough neighbours of a signature can be expected."""
+        census = self._settings.census
+        return census is None or census.expected(found, self.slots) >= self._settings.fewest
 
     def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
         """The lanes that train together, by number; each unfusable one by itself."""
@@ -190,8 +192,8 @@ class _FusedExecutor:
         kinds = list(dict.fromkeys(lane.kind for lane in due if lane.kind is not None))
         for kind in kinds:
             alike = sorted((lane for lane in due if lane.kind == kind), key=lambda lane: lane.number)
-            for _, part in groupby(enumerate(alike), key=lambda pair: pair[0] // self._most):
-                yield [lane for _, lane in part]
+            for low in range(0, len(alike), self._most):
+                yield alike[low : low + self._most]
 
     def _train(self, lanes: Sequence[Lane]) -> None:
         """One epoch of a bundle. What goes wrong for all of them is tried again, in halves or one by one."""
@@ -219,12 +221,10 @@ class _FusedExecutor:
         """The population of these lanes; a new one if others were together in the last round."""
         key = tuple(lanes)
         if key not in self._populations:
-            present = {lane for lane in self._lanes if not lane.has_ended}
-            kept = {known: p for known, p in self._populations.items() if present.issuperset(known)}
-            kept = {known: p for known, p in kept.items() if not set(known) & set(key)}
+            others = set(self._training) - set(key)
+            self._populations = {known: p for known, p in self._populations.items() if others.issuperset(known)}
             assert lanes[0].kind is not None
-            kept[key] = Population([lane.run for lane in lanes], lanes[0].kind.form)
-            self._populations = kept
+            self._populations[key] = Population([lane.run for lane in lanes], lanes[0].kind.form)
         return self._populations[key]
 
     def _shrink(self, lanes: Sequence[Lane]) -> None:
@@ -249,23 +249,21 @@ class _FusedExecutor:
     def _regular(self, round_s: float) -> list[Event]:
         """Reports once a second, and checkpoints of all lanes now and then."""
         now, events = time.monotonic(), list[Event]()
-        training = [lane for lane in self._lanes if not lane.has_ended]
         if now - self._saved_at >= self._settings.checkpoint_s:
             self._saved_at = self._reported_at = now
-            for lane in training:
+            for lane in self._training:
                 events += lane.saved(self._equipment.checkpoints)
         elif now + round_s - self._reported_at >= REPORT_S:
             self._reported_at = now
-            for lane in training:
+            for lane in self._training:
                 events += lane.reported()
         return events
 
-    def _left(self, lanes: Sequence[Lane]) -> list[Event]:
-        """Give all lanes back: `lanes` with their states, the others as they were last saved."""
-        whole = {lane.number for lane in lanes}
+    def _left(self, *, is_whole: bool) -> list[Event]:
+        """Give all lanes back. is_whole: their states are those after an epoch, and are kept; else the last saved ones."""
         events = list[Event]()
         for lane in self._lanes:
-            events += lane.released(self._equipment.checkpoints if lane.number in whole else None)
+            events += lane.released(self._equipment.checkpoints if is_whole else None)
         events += [Lane(job, self._objective, self._device).given_back() for job in self._jobs]
         self.close()
         return events

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
-from cotune.errors import Interrupted, LeaseLost, Paused, StudyError
+from cotune.errors import Interrupted, LeaseLost, Paused
 from cotune.executors import outcome
-from cotune.executors.equipment import Equipment
+from cotune.executors.equipment import Equipment, require_seconds
 from cotune.executors.executor import Emit, Executor
 from cotune.executors.interruption import Abandoned
 from cotune.executors.running import RunningTrial
@@ -34,9 +34,7 @@ class Inline:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        seconds = self.checkpoint_s
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-            raise StudyError(f"Inline(checkpoint_s={seconds!r}) takes a number of at least 0, in seconds")
+        require_seconds("Inline(checkpoint_s=", self.checkpoint_s)
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says."""

@@ -62,7 +62,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
-            panel.note, log.history.space.examples(),
+            panel.note, log.history.space.examples,
         )  # fmt: skip
         executor = workshop.executor
         if executor is None:

@@ -114,9 +114,9 @@ class Study:
         seconds in total. progress: show a panel on a terminal, one line a minute elsewhere.
 
         The search ends before that, and `ended` says why, with stop="auto" when the model's expected improvement is at
-        most the noise, or `tolerance`, three times in a row (without a model, or with users' priors: with a patience
-        of 30); with `target` as soon as a trial is as good, for several objectives with a dict of values that one trial
-        must reach together; with `patience` after so many trials with an outcome without a new best.
+        most the noise, or `tolerance`, three times in a row (without a model: with a patience of 30); with `target` as
+        soon as a trial is as good, for several objectives with a dict of values that one trial must reach together;
+        with `patience` after so many trials with an outcome without a new best.
         Raises StudyStopped when the first trials all fail alike; ends with Interrupted (exit code 130 or 143) after
         SIGINT or SIGTERM, with nothing left running.
         """
