@@ -120,10 +120,14 @@ def fused(case: Case, task: ct.Task, n_lanes: int, isolated: Isolated) -> Iterat
         for lane in range(n_lanes)
     ]  # fmt: skip
     runs = [Run(task, config, isolated=isolated, seed=lane) for lane, config in enumerate(configs)]
-    population = Population(runs)
+    return steps_of(Population(runs))
+
+
+def steps_of(population: Population) -> Iterator[None]:
+    """Epoch after epoch."""
     for epoch in itertools.count():
-        for batch in population.begin([epoch] * n_lanes):
-            population.step(batch)
+        for tick in population.begin([epoch] * len(population.runs)):
+            population.step(tick)
             yield
 
 
@@ -135,11 +139,11 @@ def optimizer(case: Case, model: nn.Module, *, one_kernel: bool) -> Optimizer:
 
 
 def sequential(case: Case, x: Tensor, y: Tensor) -> Iterator[None]:
-    """Steps of the well-written loop."""
-    model, loss = case.model(), nn.CrossEntropyLoss()
+    """Steps of the well-written loop, where the data is."""
+    model, loss = case.model().to(x.device), nn.CrossEntropyLoss()
     update, draw = optimizer(case, model, one_kernel=True), torch.Generator().manual_seed(0)
     while True:
-        for rows in torch.randperm(len(x), generator=draw).split(case.batch):
+        for rows in torch.randperm(len(x), generator=draw).to(x.device).split(case.batch):
             update.zero_grad(set_to_none=True)
             loss(model(x.index_select(0, rows)), y.index_select(0, rows)).backward()
             update.step()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import cotune.training as ct
-from benchmarks.fused import CASES, LEARNING_RATE, Case, digits, optimizer
+from benchmarks.fused import CASES, LEARNING_RATE, Case, digits, sequential, steps_of
 from benchmarks.results import write
 from cotune.training import Isolated, Run
 from cotune.training.fused import Population
@@ -43,24 +43,6 @@ def runs(case: Case, of: ct.Task, numbers: list[int], isolated: Isolated) -> lis
     return made
 
 
-def fused(population: Population) -> Iterator[None]:
-    for epoch in itertools.count():
-        for tick in population.begin([epoch] * len(population.runs)):
-            population.step(tick)
-            yield
-
-
-def sequential(case: Case, x: Tensor, y: Tensor) -> Iterator[None]:
-    model, loss = case.model().to(x.device), nn.CrossEntropyLoss()
-    update, draw = optimizer(case, model, one_kernel=True), torch.Generator().manual_seed(0)
-    while True:
-        for rows in torch.randperm(len(x), generator=draw).to(x.device).split(case.batch):
-            update.zero_grad(set_to_none=True)
-            loss(model(x.index_select(0, rows)), y.index_select(0, rows)).backward()
-            update.step()
-            yield
-
-
 def microseconds(steps: Iterator[None], seconds: float, device: str) -> float:
     """Wall time of a step."""
     begun, n = time.perf_counter(), 0
@@ -75,7 +57,7 @@ def microseconds(steps: Iterator[None], seconds: float, device: str) -> float:
 def weights(case: Case, of: ct.Task, numbers: list[int], isolated: Isolated) -> dict[int, list[Tensor]]:
     """Parameters after a few steps, by number of the run."""
     members = runs(case, of, numbers, isolated)
-    for _ in itertools.islice(fused(Population(members)), STEPS):
+    for _ in itertools.islice(steps_of(Population(members)), STEPS):
         pass
     named = zip(numbers, members, strict=True)
     return {number: [parameter.detach().clone() for parameter in run.model.parameters()] for number, run in named}
@@ -97,7 +79,7 @@ def measure(case: Case, n_lanes: int, *, device: str, windows: int, seconds: flo
     with Isolated() as isolated:
         population = Population(runs(case, task(case, device), list(range(n_lanes)), isolated))
         isolated.seed(0)
-        rivals = fused(population), sequential(case, x, y)
+        rivals = steps_of(population), sequential(case, x, y)
         for steps in rivals:
             next(steps)
         times = [[microseconds(steps, seconds, device) for steps in rivals] for _ in range(windows)]

@@ -260,7 +260,7 @@ class _FusedExecutor:
         return events
 
     def _left(self, *, is_whole: bool) -> list[Event]:
-        """Give all lanes back. is_whole: their states are those after an epoch, and are kept; else the last saved ones."""
+        """Give all lanes back. is_whole: their states are those after an epoch, and are kept; else the last saved."""
         events = list[Event]()
         for lane in self._lanes:
             events += lane.released(self._equipment.checkpoints if is_whole else None)

@@ -34,32 +34,32 @@ def measured(log: Log, target: Target, trials: int | None) -> tuple[Equippable, 
     if task is None:
         return Inline(), ""
     device, space = str(task.on()), log.history.space
+    census: Census | None = None
     known: JsonValue = log.refresh().settings.get("engine")
-    if known is None and (verdict := _without_measuring(task, space, trials, device)):
-        known = log.settle("engine", verdict.to_json())
-    if known is not None and known["lanes"] == 1:
-        return Inline(), _in_words(known)
-    census = Census.of(task, _drawn(space), device)
     if known is None:
-        verdict = _verdict(task, census, device, _MOST if trials is None else trials // _GENERATIONS)
+        verdict = _without_measuring(task, space, trials, device)
+        if verdict is None:
+            census = Census.of(task, _drawn(space), device)
+            verdict = _verdict(task, census, device, _MOST if trials is None else trials // _GENERATIONS)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
-        return Inline(), _in_words(known)
-    return Fused(lanes=known["lanes"], is_demanded=False, fewest=known["fewest"], census=census), _in_words(known)
+        return Inline(), f"one trial at a time: {known['why']}"
+    census = census or Census.of(task, _drawn(space), device)
+    fused = Fused(lanes=known["lanes"], is_demanded=False, fewest=known["fewest"], census=census)
+    return fused, f"fused trials: {known['why']}"
 
 
 def _without_measuring(task: Task, space: Space, trials: int | None, device: str) -> Verdict | None:
     """What is clear from one configuration and the budget; None if it takes a measurement."""
-    example = space.examples()[0]
     if trials is not None and trials // _GENERATIONS < FEWEST:
         return apart("there are too few trials to train several at a time")
     with Isolated() as isolated:
-        run = Run(task, example, isolated=isolated, device=device)
-    try:
-        told(run, EXACT)
-    except Unfusable as refusal:
-        return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
-    seconds = math.inf if trials is None else trials * task.epochs * epoch_s(task, example, device=device)
+        run = Run(task, space.examples()[0], isolated=isolated, device=device)
+        try:
+            told(run, EXACT)
+        except Unfusable as refusal:
+            return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
+        seconds = math.inf if trials is None else trials * task.epochs * epoch_s(run)
     return apart(f"all trials together take about {seconds:.1f} s") if seconds < _SHORT_S else None
 
 
@@ -84,7 +84,3 @@ def _verdict(task: Task, census: Census, device: str, most: int) -> Verdict:
 def _drawn(space: Space) -> list[dict[str, JsonValue]]:
     random = generator(0, Purpose.CHOOSE, 2)
     return [dict(space.sample(random)) for _ in range(_DRAWN)]
-
-
-def _in_words(known: JsonValue) -> str:
-    return f"{'one trial at a time' if known['lanes'] == 1 else 'fused trials'}: {known['why']}"

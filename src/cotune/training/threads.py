@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
+from cotune.training.timing import endless, step_s
 
 _WINDOW_S = 0.08
 _ROUNDS = 2
@@ -30,20 +29,13 @@ def fastest_threads(task: Task, config: Mapping[str, Any]) -> int:
     try:
         with Isolated() as isolated:
             run = Run(task, config, isolated=isolated)
-            seconds = {threads: _step_s(run, threads) for _ in range(_ROUNDS) for threads in (1, most)}
+            seconds = {threads: _with(threads, run) for _ in range(_ROUNDS) for threads in (1, most)}
     finally:
         torch.set_num_threads(most)
     return most if seconds[1] > _GAIN * seconds[most] else 1
 
 
-def _step_s(run: Run, threads: int) -> float:
-    """Seconds per training step, after a first one that is not counted."""
+def _with(threads: int, run: Run) -> float:
+    """Seconds per training step."""
     torch.set_num_threads(threads)
-    steps = itertools.chain.from_iterable(run.steps(epoch) for epoch in itertools.count())
-    next(steps)
-    begun = time.perf_counter()
-    for n, _ in enumerate(steps, start=1):
-        spent = time.perf_counter() - begun
-        if spent > _WINDOW_S:
-            return spent / n
-    raise AssertionError("steps never end")
+    return step_s(endless(run), window_s=_WINDOW_S)

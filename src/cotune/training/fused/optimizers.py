@@ -76,12 +76,12 @@ class _Block:
     scratch: Tensor
     vectors: dict[str, Tensor]
     place: tuple[slice, slice]
-    decays: list[bool]
+    group: _Group
     root: Callable[[], Tensor]
 
 
 def _decay(block: _Block, gradient: Tensor) -> None:
-    if block.decays[0]:
+    if block.group.decays:
         gradient.addcmul_(block.parameter, block.vectors["weight_decay"])
 
 
@@ -110,7 +110,7 @@ def _adam(block: _Block, gradient: Tensor) -> None:
 
 
 def _adamw(block: _Block, gradient: Tensor) -> None:
-    if block.decays[0]:
+    if block.group.decays:
         block.parameter.mul_(block.vectors["kept"])
     _adam_step(block, gradient)
 
@@ -169,6 +169,8 @@ _IDLE = {
 }  # fmt: skip
 """With these vectors an update changes nothing, to the bit: what a lane has whose batch is not complete."""
 
+_SQUARES = ("exp_avg_sq", "square_avg")
+"""What torch calls the running means of squared gradients."""
 _RMSPROP_HYPER = ("lr", "weight_decay", "momentum", "alpha", "eps")
 _ADAM_STATE, _ADAM_HYPER = ("exp_avg", "exp_avg_sq"), ("lr", "weight_decay", "beta1", "beta2", "eps")
 
@@ -199,7 +201,7 @@ def _option(group: Mapping[str, Any], name: str) -> float:
 
 @dataclass(slots=True)
 class _Group:
-    """One parameter group of all lanes of one kind.
+    """One parameter group of all lanes of one kind. decays: whether some lane has weight decay.
 
     vectors: what updates take, (n,), written in place; every second number of an array, so that a parameter with one
     number per lane is computed number by number, and not several lanes at once if there are many.
@@ -208,7 +210,7 @@ class _Group:
     at: int
     names: list[str]
     vectors: dict[str, Tensor] = field(default_factory=dict)
-    decays: list[bool] = field(default_factory=lambda: [True])
+    decays: bool = True
 
 
 @final
@@ -234,7 +236,8 @@ class LaneOptimizer:
             _Group(at, [names[0][parameter] for parameter in group["params"] if parameter.requires_grad])
             for at, group in enumerate(optimizers[0].param_groups)
         ]
-        self._state = {name: self._taken(name) for group in self._groups for name in group.names}
+        by_name = [{name: parameter for parameter, name in own.items()} for own in names]
+        self._state = {name: self._taken(name, by_name) for group in self._groups for name in group.names}
         self._steps = np.array([self._taken_steps(lane) for lane in range(len(optimizers))])
         for optimizer in optimizers:
             optimizer._opt_called = True  # type: ignore[attr-defined]  # or schedulers warn that it never steps
@@ -314,7 +317,7 @@ class LaneOptimizer:
         if self._is_settled and is_stepping is None:
             return
         for group, hyper in zip(self._groups, self._hyper, strict=True):
-            group.decays[0] = bool(np.any(hyper["weight_decay"] != 0))
+            group.decays = bool(np.any(hyper["weight_decay"] != 0))
             for name, every in self._rule.derived(hyper, self._steps).items():
                 values = every if is_stepping is None else np.where(is_stepping, every, _IDLE[name])
                 if name not in group.vectors:
@@ -324,15 +327,14 @@ class LaneOptimizer:
         is_the_same_each_step = not self._rule.follows_steps and bool(np.all(self._steps > 0))
         self._is_settled = is_the_same_each_step and is_stepping is None
 
-    def _taken(self, name: str) -> list[Tensor]:
+    def _taken(self, name: str, parameters: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """The state of one parameter, stacked; zeros where a lane has none yet."""
         like = self._parameters[name].detach()[self._lanes]
         taken = []
         for key in self._rule.state:
             stacked = torch.zeros_like(like, memory_format=torch.contiguous_format)
-            for lane, (optimizer, names) in enumerate(zip(self._optimizers, self._names, strict=True)):
-                parameter = next(p for p, own in names.items() if own == name)
-                value = optimizer.state.get(parameter, {}).get(key)
+            for lane, (optimizer, by_name) in enumerate(zip(self._optimizers, parameters, strict=True)):
+                value = optimizer.state.get(by_name[name], {}).get(key)
                 if value is not None:
                     stacked[lane].copy_(value)
             taken.append(stacked)
@@ -349,6 +351,7 @@ class LaneOptimizer:
         """A parameter's blocks."""
         rows = _rows(self._parameters[name].detach()[self._lanes])
         states = [_rows(state) for state in self._state[name]]
+        squares = next((s for key, s in zip(self._rule.state, states, strict=True) if key in _SQUARES), None)
         n, width = rows.shape
         size = rows.numel() if self._device.type == "cuda" else _BLOCK
         n_rows, n_columns = max(1, size // max(width, 1)), min(width, size)
@@ -363,10 +366,8 @@ class LaneOptimizer:
                     scratch,
                     vectors,
                     place,
-                    group.decays,
-                    _root(states[-1 if self._rule.state[0] == "exp_avg" else 0][place], scratch)
-                    if states
-                    else _no_root,
+                    group,
+                    _root(squares[place], scratch) if squares is not None else _no_root,
                 )
 
 

@@ -18,6 +18,7 @@ from cotune.training.fused.refusal import Unfusable
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
+from cotune.training.timing import endless, step_s
 
 _LANES = (4, 8, 16, 32)
 _GAIN = 1.15
@@ -75,11 +76,9 @@ class _Bench:
         )  # fmt: skip
 
 
-def epoch_s(task: Task, config: Mapping[str, Any], *, device: str) -> float:
-    """About how many seconds an epoch of one trial takes by itself, by a few steps."""
-    with Isolated() as isolated:
-        run = Run(task, config, isolated=isolated, device=device)
-        return _window(_endless(run)) * run.n_batches / 1e6
+def epoch_s(run: Run) -> float:
+    """About how many seconds an epoch of a trial takes by itself, by a few steps; the run is spent."""
+    return _window(endless(run)) * run.n_batches / 1e6
 
 
 def probe(task: Task, configs: Sequence[Mapping[str, Any]], *, device: str, most: int) -> Verdict:
@@ -107,7 +106,7 @@ def _measured(bench: _Bench, kind: Kind, numbers: Sequence[int]) -> tuple[float,
     if not kind.form.is_cut:
         runs = {n: [bench.run(0) for _ in range(n)] for n in numbers}
     sizes = _spread(sorted({run.batch_size for own in runs.values() for run in own}))
-    alone = {size: _endless(bench.run(0, {"batch_size": size} if kind.form.is_cut else {})) for size in sizes}
+    alone = {size: endless(bench.run(0, {"batch_size": size} if kind.form.is_cut else {})) for size in sizes}
     together = {n: _Ticking(Population(own, kind.form)) for n, own in runs.items()}
     times: dict[tuple[str, int], float] = {}
     for _ in range(_ROUNDS):
@@ -176,20 +175,7 @@ class _Ticking:
         return self._population.step(tick)
 
 
-def _endless(run: Run) -> Iterator[Any]:
-    return itertools.chain.from_iterable(run.steps(epoch) for epoch in itertools.count())
-
-
 def _window(steps: Iterator[Any]) -> float:
-    """Microseconds per step over at least `_WINDOW_S`; with one thread of CPU, which other programs disturb less.
-
-    The step before is not counted: it warms up.
-    """
+    """Microseconds per step; with one thread of CPU, which other programs disturb less."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    next(steps)
-    begun, spent, n = clock(), 0.0, 0
-    while spent < _WINDOW_S:
-        next(steps)
-        n += 1
-        spent = clock() - begun
-    return 1e6 * spent / n
+    return 1e6 * step_s(steps, window_s=_WINDOW_S, clock=clock)
