@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from benchmarks import ask_tell, demo, demo_race, fit, fused, imports, latency, open_study, parallel, throughput
+from benchmarks import (
+    ask_tell,
+    demo,
+    demo_race,
+    fit,
+    fused,
+    fused_auto,
+    imports,
+    latency,
+    open_study,
+    parallel,
+    throughput,
+)
 
 
 def main() -> None:
-    for benchmark in (imports, ask_tell, open_study, fit, fused, throughput, latency, parallel, demo, demo_race):
+    for benchmark in (
+        imports,
+        ask_tell,
+        open_study,
+        fit,
+        fused,
+        fused_auto,
+        throughput,
+        latency,
+        parallel,
+        demo,
+        demo_race,
+    ):
         print(f"\n{benchmark.__name__}")
         benchmark.main()
 

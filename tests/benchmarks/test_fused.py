@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks import fused, fused_gpu
+from benchmarks import fused, fused_auto, fused_gpu
 
 
 def test_a_quick_run_measures_two_cases_and_leaves_the_threads_as_they_were(capsys):
@@ -27,3 +27,9 @@ def test_the_gpu_benchmark_works_without_a_gpu(capsys):
     fused_gpu.main(quick=True)
     shown = capsys.readouterr().out
     assert shown.count("us_per_step_fused") == 1 and "'same_bits': True" in shown
+
+
+def test_the_benchmark_of_auto_searches_both_ways(capsys):
+    fused_auto.main(quick=True)
+    shown = capsys.readouterr().out
+    assert "'inline_s'" in shown and "'ratio'" in shown and "'lanes': 1" in shown
