@@ -9,7 +9,7 @@ from torch import nn
 import cotune.training as ct
 from cotune.training import Isolated, Run
 from cotune.training.fused import Form, Kinds, Population
-from cotune.training.fused.ticks import PIECE, n_pieces
+from cotune.training.fused.ticks import PIECE, n_pieces, phases
 from training.fused.lanes import X, Y, apart, bits, curve_gap, gap, mlp, normed, runs, task, together
 
 CUT = Form(lifts=True, is_cut=True)
@@ -88,3 +88,41 @@ def test_a_population_knows_how_many_ticks_its_epoch_has():
     with Isolated() as isolated:
         population = Population(runs(task(mlp), CONFIGS, isolated), CUT)
         assert population.n_ticks == sum(1 for _ in population.begin([0] * len(CONFIGS)))
+
+
+@pytest.mark.parametrize("lengths", [[5], [7, 7, 7], [72] * 4 + [36] * 16, list(range(36, 73)), [72, 36], [9, 1, 1, 1]])
+def test_the_phases_of_an_epoch_hold_every_tick_of_every_lane_and_cost_no_more_than_one(lengths):
+    shared = phases(lengths)
+    longest = sorted(lengths, reverse=True)
+    assert shared[0].n == len(lengths)
+    assert shared[-1].until == max(lengths)
+    ends = [0, *(phase.until for phase in shared)]
+    assert ends == sorted(set(ends))
+    for begun, phase in zip(ends, shared, strict=False):
+        assert all(length <= begun for length in longest[phase.n :])  # those that are left out are through
+    worked = sum((phase.until - begun) * phase.n for begun, phase in zip(ends, shared, strict=False))
+    assert sum(lengths) <= worked <= max(lengths) * len(lengths)
+
+
+def test_lanes_that_are_through_leave_the_pass():
+    sizes = [16] * 2 + [48] * 20
+    with Isolated() as isolated:
+        population = Population(runs(task(mlp), [{"batch_size": size} for size in sizes], isolated), CUT)
+        in_pass = [len(tick.steps) for tick in population.begin([0] * len(sizes))]
+    assert in_pass == [23] * 3 + [3] * 2  # 77 samples: batches of two pieces and of one, or five of one; and a copy
+
+
+def test_lanes_that_train_longer_than_others_have_the_same_bits_in_any_company():
+    configs = [
+        {"batch_size": size, "optimizer": name, "dropout": 0.1, "grad_clip": 0.5, "schedule": "cosine"}
+        for size in (16, 17, 45, 90)
+        for name in ("sgd", "adam", "rmsprop")
+    ]
+    t = task(noisy)
+    with Isolated() as isolated:
+        whole = runs(t, configs * 3, isolated)
+        together(whole, range(2), CUT)
+        for chosen in ([0], [4, 9], [11, 3, 2], range(6, 12), range(12, 30)):
+            some = runs(t, configs * 3, isolated)
+            together([some[lane] for lane in chosen], range(2), CUT)
+            assert [bits(some[lane]) for lane in chosen] == [bits(whole[lane]) for lane in chosen]

@@ -162,10 +162,9 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Seque
     steady, kept = [dict[str, Tensor]() for _ in twins], list[dict[Place, Hashable]]()
     done, losses = [0] * len(twins), torch.zeros(len(twins), dtype=torch.float64)
     for tick in population.begin([0] * len(twins)):
-        losses += population.gradients(tick)
-        due = [
-            lane for lane, is_step in enumerate(tick.steps[: len(twins)]) if is_step and done[lane] < len(alone[lane])
-        ]
+        part = population.gradients(tick)
+        losses[: len(part)] += part
+        due = [lane for lane, is_step in enumerate(tick.steps[:-1]) if is_step and done[lane] < len(alone[lane])]
         for lane in due:
             step = alone[lane][done[lane]]
             _require(losses[lane], step.loss, "the loss")
@@ -175,7 +174,7 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Seque
         for lane in due:
             _compare_tensors(population, lane, alone[lane][done[lane]], steady[lane])
             done[lane] += 1
-        losses *= torch.tensor([not is_step for is_step in tick.steps[: len(twins)]])
+        losses[: len(part)] *= torch.tensor([not is_step for is_step in tick.steps[:-1]])
         if all(n == len(steps) for n, steps in zip(done, alone, strict=True)):
             break
     for earlier, later in pairwise(kept):
@@ -202,7 +201,7 @@ def _compare_gradients(
 ) -> None:
     """steady: name -> where the gradients so far were not noise; updated."""
     for name, gradient in gradients.items():
-        own = population.parameters[name].grad
+        own = population.gradient(name)
         if gradient is None and own is None:
             continue
         if gradient is None or own is None:

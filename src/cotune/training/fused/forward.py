@@ -38,19 +38,24 @@ class LaneForward:
         losses = [run.forward.criterion.loss for run in runs]
         modules = [loss for loss in losses if isinstance(loss, nn.Module)]
         self._losses = Stacked(modules) if modules else None
-        self._n_lanes, self._lanewise = len(runs), Lanewise(lanes)
+        self._lanewise = Lanewise(lanes)
         places = numbers(first) if lifts else {}
         own = [{place: getattr(module_at(run, place), place[1]) for place in places} for run in runs]
         configs = [config_numbers(run.forward.criterion.config) if lifts else {} for run in runs]
         self._numbers, self._configs = _along_lanes(own, device), _along_lanes(configs, device)
 
     def __call__(self, batch: Batch) -> tuple[Any, Tensor]:
-        """The models' outputs, and the losses (K,). Raises Unfusable with the line that cannot be vectorised."""
-        losses = [] if self._losses is None else self._losses.tensors
-        values = self.models.tensors, losses, [*self._numbers.values()], [*self._configs.values()], batch
+        """The models' outputs, and the losses (n,), of as many of the first lanes as the batch has.
+
+        Raises Unfusable with the line that cannot be vectorised.
+        """
+        n = len(batch.target)
+        losses = [] if self._losses is None else self._losses.tensors(n)
+        own, of_config = ([value[:n] for value in some.values()] for some in (self._numbers, self._configs))
+        values = self.models.tensors(n), losses, own, of_config, batch
         no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
         with told_by_line(self._builder), self._lanewise, no_hooks:
-            output, loss = per_lane(lambda values: self._lane(*values), self._n_lanes, values)
+            output, loss = per_lane(lambda values: self._lane(*values), n, values)
         return output, loss
 
     @property

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.ticks import PIECE, Part, Tick
+from cotune.training.fused.ticks import PIECE, Parts, Tick
 
 Fill = Callable[[Tensor, torch.Generator, int], object]
 """Fills one lane's tensor in place from its generator; the number says which lane it is."""
@@ -28,12 +28,13 @@ class Lanes:
         self.weights: Tensor | None = None
         self._generators = [torch.Generator(device) for _ in range(n_lanes)]
         self._device = device
-        self._parts: Sequence[Part] | None = None
+        self._parts: Parts | None = None
         self._drawn: list[list[Tensor]] = [[] for _ in range(n_lanes)]
-        self._n_calls = 0
+        self._n_calls, self._n = 0, n_lanes
 
     def __len__(self) -> int:
-        return len(self._generators)
+        """How many are in the pass."""
+        return self._n
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Start every lane's stream anew."""
@@ -41,16 +42,16 @@ class Lanes:
             generator.manual_seed(seed)
 
     def enter(self, tick: Tick | None) -> None:
-        """Before a pass over the samples of a tick; None for whole batches in which all samples count alike."""
+        """Before a pass over a tick, by its lanes; None for whole batches of all lanes, whose samples count alike."""
         self.weights, self._parts = (None, None) if tick is None else (tick.weights, tick.parts)
-        self._n_calls = 0
+        self._n_calls, self._n = 0, len(self._generators) if tick is None else len(tick.steps)
 
     def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill) -> Tensor:
         """(K, *shape): each lane filled by itself. Of a batch in pieces, all is drawn with the first."""
-        drawn = torch.empty((len(self._generators), *shape), dtype=dtype, device=self._device)
+        drawn = torch.empty((self._n, *shape), dtype=dtype, device=self._device)
         if self._parts is not None and (not shape or shape[0] != PIECE):
             raise Unfusable("draws noise whose first dimension is not the samples")
-        for lane, (values, generator) in enumerate(zip(drawn.unbind(0), self._generators, strict=True)):
+        for lane, (values, generator) in enumerate(zip(drawn.unbind(0), self._generators, strict=False)):
             if self._parts is None:
                 fill(values, generator, lane)
             else:
@@ -77,13 +78,13 @@ class Lanes:
 
     def _fill_part(self, values: Tensor, generator: torch.Generator, lane: int, fill: Fill) -> None:
         assert self._parts is not None
-        part, kept = self._parts[lane], self._drawn[lane]
+        first, n, kept = int(self._parts.first[lane]), int(self._parts.n[lane]), self._drawn[lane]
         values.zero_()
-        if not part.n:
+        if not n:
             return
-        if part.first == 0:
-            whole = values.new_empty((part.size, *values.shape[1:]))
+        if first == 0:
+            whole = values.new_empty((int(self._parts.size[lane]), *values.shape[1:]))
             fill(whole, generator, lane)
             del kept[self._n_calls :]
             kept.append(whole)
-        values[: part.n] = kept[self._n_calls][part.first : part.first + part.n]
+        values[:n] = kept[self._n_calls][first : first + n]

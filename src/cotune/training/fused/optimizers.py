@@ -261,8 +261,11 @@ class LaneOptimizer:
             for group in self._groups
         ]
 
-    def step(self, which: Sequence[bool]) -> None:
-        """Update those lanes of the population, all parameters that have a gradient; changes the gradients."""
+    def step(self, which: Sequence[bool], parameters: Mapping[str, Tensor]) -> None:
+        """Update those lanes of the population, all parameters that have a gradient; changes the gradients.
+
+        which: of its first lanes. parameters: those of the first lanes, which have the gradients.
+        """
         own = which[self._lanes]
         if not any(own):
             return
@@ -275,7 +278,7 @@ class LaneOptimizer:
                 if not any(own[block.place[0]]):
                     continue
                 if name not in flat:
-                    gradient = self._parameters[name].grad
+                    gradient = parameters[name].grad
                     flat[name] = None if gradient is None else _rows(gradient[self._lanes])
                 gradient = flat[name]
                 if gradient is not None:

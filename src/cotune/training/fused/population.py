@@ -15,7 +15,7 @@ from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
-from cotune.training.fused.ticks import Tick, n_pieces, pieces, taken, whole
+from cotune.training.fused.ticks import Tick, n_pieces, phases, pieces, taken, whole
 from cotune.training.loop import Run
 
 Measured = dict[str, float] | Exception
@@ -32,13 +32,18 @@ class Population:
 
     def __init__(self, runs: Sequence[Run], form: Form = EXACT, *, dtype: torch.dtype | None = None) -> None:
         """runs: of equal signature in that form. dtype: of floating-point data, for tests of equality."""
-        self._order = sorted(range(len(runs)), key=lambda at: (kind_of(runs[at].optimizer), runs[at].batch_size))
+        self._form, self._dtype, self._device = form, dtype, runs[0].device
+        lengths = [n_pieces(run.n_used, run.batch_size) if form.is_cut else run.n_batches for run in runs]
+        self._phases = phases(lengths)
+        through = [sum(length <= phase.until for phase in self._phases) for length in lengths]
+        self._kinds = [(through[at], kind_of(run.optimizer)) for at, run in enumerate(runs)]
+        self._order = sorted(range(len(runs)), key=lambda at: (*self._kinds[at], runs[at].batch_size))
         self.runs = [runs[at] for at in self._order]
         self._members = [*self.runs, self.runs[-1]]
-        self._form, self._dtype, self._device = form, dtype, runs[0].device
         self._lanes = Lanes(len(self._members), self._device)
         self._forward = LaneForward(self._members, self._lanes, lifts=form.lifts)
         self._parameters = self._forward.models.parameters
+        self._leaves: Mapping[str, Tensor] = self._parameters
         self._optimizers = self._side_by_side()
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
@@ -47,7 +52,8 @@ class Population:
         """Trains epoch `epochs[i]` of run i and validates; what `Run.train_epoch` would return for each, or raise."""
         totals = torch.zeros(len(self.runs), device=self._device)
         for tick in self.begin(epochs):
-            totals.add_(self.step(tick) * self._counted(tick))
+            losses = self.step(tick)
+            totals[: len(losses)].add_(losses * self._counted(tick))
         for optimizer in self._optimizers:
             optimizer.lend()
         measured = self.evaluate()
@@ -62,9 +68,7 @@ class Population:
     @property
     def n_ticks(self) -> int:
         """In an epoch."""
-        if self._form.is_cut:
-            return max(n_pieces(run.n_used, run.batch_size) for run in self.runs)
-        return self.runs[0].n_batches
+        return self._phases[-1].until
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""
@@ -74,32 +78,33 @@ class Population:
         rows = [run.order(epoch) for run, epoch in zip(members, epochs, strict=True)]
         samples = members[0].train.samples
         if self._form.is_cut:
-            return pieces(samples, rows, [run.batch_size for run in members], self._dtype)
+            return pieces(samples, rows, [run.batch_size for run in members], self._phases, self._dtype)
         return whole(samples, torch.stack(rows), members[0].batch_size, self._dtype)
 
     def step(self, tick: Tick) -> Tensor:
-        """One piece of every run; (K,) losses before it, in the population's order."""
+        """One piece of every run that is in the tick; (n,) losses before it, in the population's order."""
         losses = self.gradients(tick)
         self.update(tick)
         return losses
 
     def gradients(self, tick: Tick) -> Tensor:
-        """(K,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
+        """(n,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
+        self._go_on_with(len(tick.steps))
         losses = self._forward(tick.batch)[1]
         with told_by_line(self._members[0].task.model):
             losses.sum().backward()
-        return losses.detach()[: len(self.runs)]
+        return losses.detach()[:-1]
 
     def update(self, tick: Tick) -> None:
         """Lanes whose batch is complete: clip, update, and go on with the schedules."""
         if any(tick.steps):
             if self._norms is not None:
-                _clip(self._parameters.values(), self._norms, tick.steps)
+                _clip(self._leaves.values(), self._norms[: len(tick.steps)], tick.steps)
             for optimizer in self._optimizers:
-                optimizer.step(tick.steps)
+                optimizer.step(tick.steps, self._leaves)
             self._forget_gradients(tick.steps)
-            paced = [run for lane, run in self._paced if tick.steps[lane]]
+            paced = [run for lane, run in self._paced if lane < len(tick.steps) and tick.steps[lane]]
             for run in paced:
                 run.pacer.after_batch()
             for optimizer in self._optimizers if paced else ():
@@ -151,6 +156,10 @@ class Population:
         """Name -> (K + 1, ...), in the population's order; the last is the copy."""
         return self._parameters
 
+    def gradient(self, name: str) -> Tensor | None:
+        """Of a parameter, (n, ...), of the lanes that were in the last tick."""
+        return self._leaves[name].grad
+
     @property
     def buffers(self) -> Mapping[str, Tensor]:
         """Name -> (K + 1, ...)."""
@@ -159,29 +168,38 @@ class Population:
     def _counted(self, tick: Tick) -> Tensor | float:
         """By what a loss is multiplied so that an epoch's losses add up to the sum over its samples."""
         if tick.parts is not None:
-            return torch.tensor([float(part.size) for part in tick.parts[: len(self.runs)]], device=self._device)
+            return torch.from_numpy(tick.parts.size[:-1]).to(self._device)
         return 1.0 if self._members[0].task.loss_is_sum else float(tick.batch.target.shape[1])
+
+    def _go_on_with(self, n: int) -> None:
+        """Have the first n lanes train; of a batch that they are amid they take the gradients along."""
+        leaves = self._forward.models.leaves(n)
+        if leaves is not self._leaves:
+            for name, parameter in leaves.items():
+                before, self._leaves[name].grad = self._leaves[name].grad, None
+                parameter.grad = None if before is None or len(before) < n else before[:n]
+            self._leaves = leaves
 
     def _forget_gradients(self, steps: Sequence[bool]) -> None:
         """Of the lanes whose batch was complete."""
         if all(steps):
-            for parameter in self._parameters.values():
+            for parameter in self._leaves.values():
                 parameter.grad = None
             return
         kept = torch.tensor([not step for step in steps], device=self._device)
-        for parameter in self._parameters.values():
+        for parameter in self._leaves.values():
             if parameter.grad is not None:
                 parameter.grad.mul_(kept.view(-1, *[1] * (parameter.grad.dim() - 1)))
 
     def _side_by_side(self) -> list[LaneOptimizer]:
-        kinds = [kind_of(run.optimizer) for run in self._members]
+        kinds = [self._kinds[at] for at in (*self._order, self._order[-1])]
         found, low = list[LaneOptimizer](), 0
         while low < len(kinds):
             lanes = slice(low, low + kinds[low:].count(kinds[low]))
             runs = self._members[lanes]
             names = [dict[Tensor, str]((p, name) for name, p in run.model.named_parameters()) for run in runs]
             optimizers = [run.optimizer for run in runs]
-            found.append(LaneOptimizer(kinds[low], optimizers, names, self._parameters, lanes))
+            found.append(LaneOptimizer(kinds[low][1], optimizers, names, self._parameters, lanes))
             low = lanes.stop
         return found
 

@@ -28,15 +28,24 @@ class Stacked:
         self.buffers = self._stacked([dict(module.named_buffers()) for module in modules])
         for name, parameter in modules[0].named_parameters():
             self.parameters[name].requires_grad_(parameter.requires_grad)
+        self._leaves: dict[int, Mapping[str, Tensor]] = {len(modules): self.parameters}
         self._slots = [*_slots(self.template, "_parameters"), *_slots(self.template, "_buffers")]
         self._empty = [slot[name] for slot, name, _ in self._slots]
         self._recurrent = [part for part in self.template.modules() if isinstance(part, nn.RNNBase)]
         self._lend()
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """All parameters and then all buffers, each (K, ...)."""
-        return [*self.parameters.values(), *self.buffers.values()]
+    def leaves(self, n: int) -> Mapping[str, Tensor]:
+        """The parameters of the first n lanes, which gather gradients of their own."""
+        if n not in self._leaves:
+            self._leaves[n] = {
+                name: parameter.detach()[:n].requires_grad_(parameter.requires_grad)
+                for name, parameter in self.parameters.items()
+            }
+        return self._leaves[n]
+
+    def tensors(self, n: int) -> list[Tensor]:
+        """All parameters and then all buffers of the first n lanes, each (n, ...)."""
+        return [*self.leaves(n).values(), *(buffer[:n] for buffer in self.buffers.values())]
 
     @contextmanager
     def inhabited(self, tensors: Sequence[Tensor]) -> Iterator[nn.Module]:

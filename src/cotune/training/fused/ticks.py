@@ -10,35 +10,70 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cotune.training.samples import Batch, InMemory, Samples
 
 PIECE = 32
+_PHASES, _OVERHEAD, _WORTH = 3, 20, 0.95
+"""At most so many phases; what a tick costs besides its lanes, in lanes; which share of the cost one must leave."""
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Which samples of its batch a lane has in a piece: n of them, from `first` on, of `size`. n is 0 when it idles."""
+class Parts:
+    """Which samples of its batch each lane has in a piece: n of them, from `first` on, of `size`; all (K,).
 
-    first: int
-    n: int
-    size: int
+    n is 0 where a lane idles.
+    """
+
+    first: Counts
+    n: Counts
+    size: Counts
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """What all lanes do at a time. batch: (K, samples, ...).
 
-    parts: per lane; None where every lane has a whole batch. weights (K, samples), float64: what each sample's loss
-    counts; None where it is the mean. steps: per lane, whether its batch is complete.
+    parts: None where every lane has a whole batch. weights (K, samples), float64: what each sample's loss counts; None
+    where it is the mean. steps: per lane, whether its batch is complete.
     """
 
     batch: Batch
-    parts: Sequence[Part] | None
+    parts: Parts | None
     weights: Tensor | None
     steps: Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Part of an epoch: up to tick `until`, the first `n` lanes train; those behind them are through."""
+
+    until: int
+    n: int
+
+
+def phases(lengths: Sequence[int]) -> list[Phase]:
+    """How an epoch is shared out among lanes of so many ticks each, if those with the most come first.
+
+    A lane that is through idles at the cost of a lane; a phase of its own for the rest costs a little all the time.
+    """
+    longest, found, begun, n = sorted(lengths, reverse=True), list[Phase](), 0, len(lengths)
+    while n > 1 and len(found) + 1 < _PHASES:
+        costs = {
+            k: (longest[k] - begun) * (_OVERHEAD + n) + (longest[0] - longest[k]) * (_OVERHEAD + k) for k in range(1, n)
+        }
+        k = min(costs, key=lambda k: costs[k])
+        if costs[k] > _WORTH * (longest[0] - begun) * (_OVERHEAD + n):
+            break
+        found.append(Phase(longest[k], n))
+        begun, n = longest[k], k
+    return [*found, Phase(longest[0], n)]
 
 
 def whole(samples: Samples, rows: Tensor, size: int, dtype: torch.dtype | None) -> Iterator[Tick]:
@@ -51,22 +86,31 @@ def whole(samples: Samples, rows: Tensor, size: int, dtype: torch.dtype | None) 
         yield Tick(taken(samples, chosen, dtype), None, None, every)
 
 
-def pieces(samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], dtype: torch.dtype | None) -> Iterator[Tick]:
-    """Pieces of batches of different sizes. rows: per lane (n,). sizes: per lane, samples per batch."""
-    cut = [list(_parts(len(order), size)) for order, size in zip(rows, sizes, strict=True)]
-    for at in range(max(map(len, cut))):
-        parts = [lane[at][1] if at < len(lane) else Part(0, 0, 1) for lane in cut]
-        chosen = torch.zeros(len(rows), PIECE, dtype=torch.int64)
-        weights = torch.zeros(len(rows), PIECE, dtype=torch.float64)
-        for lane, part in enumerate(parts):
-            if part.n:
-                low = cut[lane][at][0]
-                chosen[lane] = rows[lane][low]
-                chosen[lane, : part.n] = rows[lane][low : low + part.n]
-                weights[lane, : part.n] = 1 / part.size
-        steps = [part.n > 0 and part.first + part.n == part.size for part in parts]
-        batch = taken(samples, chosen, dtype)
-        yield Tick(batch, parts, weights.to(batch.target.device), steps)
+def pieces(
+    samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], shared: Sequence[Phase], dtype: torch.dtype | None
+) -> Iterator[Tick]:
+    """Pieces of batches of different sizes. rows: per lane (n,). sizes: per lane, samples per batch.
+
+    One lane more than train is in every tick: the last numbers of an array are computed by other code than the rest.
+    """
+    orders = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).cpu().numpy()
+    cut = [_cut(len(order), size) for order, size in zip(rows, sizes, strict=True)]
+    every = np.zeros((4, len(rows), max(map(len, cut))), np.int64)
+    every[3] = 1
+    for lane, own in enumerate(cut):
+        every[:, lane, : len(own)] = own.T
+    places = np.arange(PIECE)
+    begun = 0
+    for phase in shared:
+        lows, firsts, counts, wholes = every[:, : phase.n + 1]
+        for at in range(begun, phase.until):
+            first, n, size = firsts[:, at], counts[:, at], wholes[:, at]
+            is_sample = places < n[:, None]
+            chosen = np.take_along_axis(orders[: len(n)], lows[:, at, None] + places * is_sample, 1)
+            batch = taken(samples, torch.from_numpy(chosen), dtype)
+            weights = torch.from_numpy(is_sample / size[:, None]).to(batch.target.device)
+            yield Tick(batch, Parts(first, n, size), weights, ((n > 0) & (first + n == size)).tolist())
+        begun = phase.until
 
 
 def n_pieces(n: int, size: int) -> int:
@@ -87,9 +131,11 @@ def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
     return Batch(tuple(picked(tensor) for tensor in samples.inputs), named, picked(samples.target))
 
 
-def _parts(n: int, size: int) -> Iterator[tuple[int, Part]]:
-    """Where in its order a lane's next piece begins, and what it is of its batch."""
-    for low in range(0, n, size):
-        here = min(size, n - low)
-        for first in range(0, here, PIECE):
-            yield low + first, Part(first, min(PIECE, here - first), here)
+def _cut(n: int, size: int) -> Counts:
+    """(pieces, 4): where in its order a lane's piece begins, and as in `Parts` first, n, size."""
+    lows = np.arange(0, n, size)
+    wholes = np.minimum(size, n - lows)
+    counts = -(-wholes // PIECE)
+    batch = np.repeat(np.arange(len(lows)), counts)
+    first = (np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)) * PIECE
+    return np.stack([lows[batch] + first, first, np.minimum(PIECE, wholes[batch] - first), wholes[batch]], 1)
