@@ -19,6 +19,7 @@ from cotune.executors.equipment import Equipment, Equippable
 from cotune.executors.inline import Inline
 from cotune.executors.interruption import Interruption
 from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Job, Reached, Released, Reported
+from cotune.space import Space
 
 EXECUTORS: dict[str, Callable[[], Equippable]] = {"inline": lambda: Inline(checkpoint_s=1e9)}
 
@@ -44,7 +45,7 @@ class Bench:
             self.interruption,
             lambda number: folder / str(number),
             self.notices.append,
-            list,
+            Space(x=(0.0, 1.0)),
         )
         self.executor = executor.equip(equipment)
 

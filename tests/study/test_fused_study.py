@@ -14,6 +14,8 @@ from torch import Tensor, nn
 import cotune as ct
 from cotune.errors import Interrupted, StudyError
 from cotune.records import Action, History, Resume, Start, State
+from cotune.study import engine
+from cotune.training.fused import Verdict
 from cotune.training.fused.escape import is_of_lanes
 
 SPACE = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "dropout": ct.Float(0.0, 0.5), "epochs": ct.Int(1, 3)}
@@ -322,8 +324,53 @@ def test_auto_measures_nothing_for_a_search_that_takes_seconds() -> None:
 
 
 def test_auto_leaves_alone_what_is_never_alike() -> None:
-    task = digits_task(model=lambda c: nn.Sequential(nn.Linear(64, c.hidden), nn.ReLU(), nn.Linear(c.hidden, 10)))
-    space = {"learning_rate": (1e-3, 1e-1), "hidden": ct.Int(4, 400)}
+    task = digits_task(model=lambda c: nn.Sequential(nn.Linear(64, c.hidden), nn.Sigmoid(), nn.Linear(c.hidden, 10)))
+    space = {"learning_rate": (1e-3, 1e-1), "hidden": ct.Int(4, 400)}  # of a sigmoid, zero is not zero
     searched = ct.Study(task, space, strategy="random", seed=3).optimize(total_epochs=6, progress=False)
     assert searched.settings["engine"]["lanes"] == 1
     assert "would be alike" in searched.settings["engine"]["why"]
+
+
+def wide(config: ct.Config) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(64, config.hidden), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.hidden, 10)
+    )
+
+
+def test_trials_of_different_width_train_together_with_the_same_results_in_any_number_of_lanes() -> None:
+    def search(executor: object) -> ct.Study:
+        searched = study(digits_task(model=wide), executor=executor, hidden=ct.Int(4, 300), batch_size=[16, 50])
+        return searched.optimize(trials=9, progress=False)
+
+    few, many, inline = search(ct.Fused(lanes=2)), search(ct.Fused(lanes=9)), search("inline")
+    assert results(few) == results(many)
+    for ours, theirs in zip(many.trials, inline.trials, strict=True):
+        assert all(math.isclose(ours.metrics[n], theirs.metrics[n], rel_tol=1e-2) for n in ours.metrics)
+    model = many.best.model()
+    assert [p.shape[0] for p in model.parameters()] == [many.best.config.hidden] * 2 + [10] * 2
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
+def test_auto_trains_trials_together_that_differ_in_width_and_keeps_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(path: Path | None, n_epochs: int) -> ct.Study:
+        searched = ct.Study(digits_task(model=wide), {**SPACE, "hidden": ct.Int(4, 300)}, seed=3, path=path)
+        return searched.optimize(total_epochs=n_epochs, progress=False)
+
+    verdict = Verdict(lanes=4, pays=(0,), fills_up=True, fused_ms=1.0, separate_ms=2.0, why="as measured")
+    monkeypatch.setattr(engine, "probe", lambda *_, **__: verdict)
+    whole = search(None, 16)
+    assert whole.settings["engine"] == verdict.to_json()
+    search(tmp_path, 5)
+    monkeypatch.delattr(engine, "probe")  # it is measured once
+    resumed = search(tmp_path, 16)
+    assert resumed.settings["engine"] == verdict.to_json()
+    assert results(resumed) == results(whole)
+
+
+def test_auto_measures_trials_that_differ_in_width_together() -> None:
+    task = digits_task(data=ct.data.digits(), model=wide)
+    searched = ct.Study(task, {**SPACE, "hidden": ct.Int(4, 60)}, seed=3).optimize(total_epochs=4, progress=False)
+    found = searched.settings["engine"]
+    assert found["lanes"] > 1 and found["fills_up"] and len(found["pays"]) == 1

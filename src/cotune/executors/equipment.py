@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cotune.config import Config
 from cotune.errors import StudyError
 from cotune.executors.executor import Executor
 from cotune.executors.interruption import Interruption
 from cotune.records import Checkpoint
+from cotune.space import Space
 
 
 class Checkpoints(Protocol):
@@ -35,8 +35,7 @@ class Equipment:
     """What is trained, where its states go, and who may interrupt it.
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
-    own, made when asked for. notice: shows the user a line while the search goes on.
-    examples: gives a few configurations that have every parameter and every branch of the space between them.
+    own, made when asked for. notice: shows the user a line while the search goes on. space: what trials are drawn from.
     """
 
     objective: Callable[[Any], Any]
@@ -44,7 +43,7 @@ class Equipment:
     interruption: Interruption
     directory: Callable[[int], Path]
     notice: Callable[[str], None]
-    examples: Callable[[], Sequence[Config]]
+    space: Space
 
 
 class Equippable(Protocol):

@@ -24,10 +24,11 @@ from cotune.executors.executor import Emit, Executor
 from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
+from cotune.executors.survey import largest, survey
 from cotune.records import Event, Job
 from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
-from cotune.training.fused import Census, Kinds, Population, Unfusable, forms, told
+from cotune.training.fused import Census, Kinds, Population, Unfusable, told
 
 REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
@@ -40,16 +41,16 @@ class Fused:
     """Train up to `lanes` trials of a task together in the calling thread.
 
     lanes: trials at once. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is
-    an error, rather than trained by itself. fewest, census: a trial also trains by itself if it can be expected to have
-    fewer neighbours of its kind; both follow from the space, so that who happens to be there decides nothing.
+    an error, rather than trained by itself. census: what the space holds, if it is known already. worth: signatures
+    that are fused; None for all. Both follow from the space, so that who happens to be there decides nothing.
     """
 
     lanes: int = 32
     device: str = "auto"
     checkpoint_s: float = 30.0
     is_demanded: bool = True
-    fewest: int = 1
     census: Census | None = field(default=None, repr=False)
+    worth: frozenset[Hashable] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -69,7 +70,7 @@ class Fused:
             )
         executor = _FusedExecutor(self, equipment, equipment.objective)
         if self.is_demanded:
-            executor.require_fusable(equipment.examples())
+            executor.require_fusable(equipment.space.examples())
         return executor
 
 
@@ -81,28 +82,33 @@ class _FusedExecutor:
         self._isolated = Isolated()
         self._jobs: deque[Job] = deque()
         self._lanes: list[Lane] = []
-        self._kinds = Kinds()
+        self._kinds = Kinds(self._surveyed())
         self._populations: dict[tuple[Lane, ...], Population] = {}
         self._most = settings.lanes
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
 
+    def _surveyed(self) -> Census:
+        """What is known of the space; nothing has to be if trials cannot differ in width."""
+        if self._settings.census is not None:
+            return self._settings.census
+        space = self._equipment.space
+        return survey(self._objective.task, space, self._device) if largest(space) else Census()
+
     def require_fusable(self, examples: Sequence[Config]) -> None:
         """Raise StudyError, before any trial, if one of the configurations cannot be fused."""
         for example in examples:
-
-            def make(seed: int, changes: Mapping[str, Any], own: Config = example) -> Run:
-                config = Config({**dict(own), **changes})
-                return self._objective.run(config, (seed, 0), self._isolated, self._device)
-
             with self._isolated:
-                run = make(0, {})
+                run = self._built(0, example)
                 try:
-                    self._kinds.of(run, make, self._isolated.seed)
+                    self._kinds.of(run, self._built, self._isolated.seed)
                 except Unfusable as refusal:
                     raise _not_fusable(run, refusal) from refusal
                 except (torch.OutOfMemoryError, MemoryError):
                     return  # said when a trial meets it
+
+    def _built(self, seed: int, config: Mapping[str, Any]) -> Run:
+        return self._objective.run(Config(dict(config)), (seed, 0), self._isolated, self._device)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._jobs.extend(jobs)
@@ -165,12 +171,10 @@ class _FusedExecutor:
     def _classify(self, lane: Lane) -> None:
         """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
         try:
-            if not any(self._pays(told(lane.run, form)) for form in forms(lane.run)):
+            if not any(self._is_worth_it(told(lane.run, form)) for form in self._kinds.census.forms(lane.run)):
                 return  # then it need not be proven either
-            kind = self._kinds.of(
-                lane.run, lambda seed, changes: lane.twin(seed, changes, self._isolated), self._isolated.seed
-            )
-            lane.kind = kind if self._pays(kind.signature) else None
+            kind = self._kinds.of(lane.run, self._built, self._isolated.seed)
+            lane.kind = kind if self._is_worth_it(kind.signature) else None
         except Unfusable as refusal:
             if self._settings.is_demanded:
                 raise _not_fusable(lane.run, refusal) from refusal
@@ -179,10 +183,8 @@ class _FusedExecutor:
         except (torch.OutOfMemoryError, MemoryError):
             self._tell("out of memory with two lanes; running these trials separately")
 
-    def _pays(self, found: Hashable) -> bool:
-        """Whether enough neighbours of a signature can be expected."""
-        census = self._settings.census
-        return census is None or census.expected(found, self.slots) >= self._settings.fewest
+    def _is_worth_it(self, found: Hashable) -> bool:
+        return self._settings.worth is None or found in self._settings.worth
 
     def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
         """The lanes that train together, by number; each unfusable one by itself."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
-from cotune.config import Config
 from cotune.errors import StorageError
 from cotune.executors import outcome
 from cotune.executors.equipment import Checkpoints
@@ -52,19 +51,14 @@ class Lane:
         begun = time.monotonic()
         self.step, self._points, self._last = 0, {}, {}
         try:
-            self.run = self.twin(None, {}, isolated)
+            seeds = self._job.seed, self._job.shared_seed
+            self.run = self._objective.run(self._job.config, seeds, isolated, self._device)
             self._take_up(checkpoints)
         except (Abandoned, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
             self.fail(error)
         self.spend(time.monotonic() - begun)
-
-    def twin(self, seed: int | None, changes: Mapping[str, Any], isolated: Isolated) -> Run:
-        """The run as it is before its first epoch, or with another seed and other values than the trial's."""
-        seeds = self._job.seed if seed is None else seed, self._job.shared_seed
-        config = Config({**dict(self._job.config), **changes}) if changes else self._job.config
-        return self._objective.run(config, seeds, isolated, self._device)
 
     def train(self, isolated: Isolated) -> None:
         """One epoch by itself."""

@@ -3,6 +3,6 @@
 from cotune.strategies.grid import Grid
 from cotune.strategies.random import Random
 from cotune.strategies.starts import StartsFirst
-from cotune.strategies.strategy import Strategy
+from cotune.strategies.strategy import Strategy, reads_results
 
-__all__ = ["Grid", "Random", "StartsFirst", "Strategy"]  # Sobol loads torch: import it from its own file
+__all__ = ["Grid", "Random", "StartsFirst", "Strategy", "reads_results"]  # Sobol loads torch, and is not here

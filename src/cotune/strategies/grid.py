@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cotune.config import Config
 from cotune.records import Draw, History, Suggestion
@@ -30,6 +31,7 @@ class Grid:
     The budget is the study's first `trials=`, so that a larger one later continues the same grid.
     """
 
+    reads_results: ClassVar[bool] = False
     _cache: list[_Seen] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cotune.records import Draw, History, Suggestion
 from cotune.strategies.known import known
@@ -16,6 +17,7 @@ class Random:
     In a finite space no configuration comes twice.
     """
 
+    reads_results: ClassVar[bool] = False
     _cache: Unrepeated = field(default_factory=Unrepeated, init=False, repr=False, compare=False)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:

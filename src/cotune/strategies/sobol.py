@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from numpy.random import Generator
@@ -63,6 +64,7 @@ class Sobol:
     A point that a rule forbids, or in a finite space one that was tried, is drawn at random instead.
     """
 
+    reads_results: ClassVar[bool] = False
     _cache: _Kept = field(default_factory=_Kept, init=False, repr=False, compare=False)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:

@@ -10,7 +10,8 @@ from cotune.records import Draw, History, Suggestion
 class Strategy(Protocol):
     """Chooses what to try, as a pure function of what is known.
 
-    No clock, file or global generator. A strategy may keep one private cache; clearing it changes nothing.
+    No clock, file or global generator. A strategy may keep one private cache; clearing it changes nothing. One that
+    never looks at results may say so by an attribute `reads_results = False`: then all its trials may train at a time.
     """
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
@@ -19,3 +20,8 @@ class Strategy(Protocol):
         So the first k of n suggestions are the k that would have been made alone. Fewer than n: the strategy has
         nothing more to propose.
         """
+
+
+def reads_results(strategy: Strategy) -> bool:
+    """Whether its suggestions may follow from results."""
+    return bool(getattr(strategy, "reads_results", True))

@@ -22,6 +22,7 @@ from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import Checkpoints, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
+from cotune.strategies import reads_results
 from cotune.study.best import Best
 from cotune.study.engine import measured
 from cotune.study.keeper import Keeper
@@ -62,11 +63,12 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
-            panel.note, log.history.space.examples,
+            panel.note, log.history.space,
         )  # fmt: skip
         executor = workshop.executor
         if executor is None:
-            executor, why = measured(log, workshop.target, planner.budget.trials)
+            learns = reads_results(planner.strategy)
+            executor, why = measured(log, workshop.target, planner.budget.trials, learns=learns)
             panel.note(why)
         trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))

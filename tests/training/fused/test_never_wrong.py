@@ -58,12 +58,12 @@ def outcome(between=lambda net, h: h, *, loss=None, finish=None, optimizer=None,
         configs = [{"optimizer": "sgd", "batch_size": 16, **config} for config in configs]
         ours, theirs = ([Run(t, c, isolated=isolated, seed=i) for i, c in enumerate(configs)] for _ in range(2))
         kinds, populations = Kinds(), {}
+
+        def built(seed, config):
+            return Run(t, config, isolated=isolated, seed=seed)
+
         for run in ours:
-
-            def rebuild(seed, changes, config=run.config):
-                return Run(t, {**config, **changes}, isolated=isolated, seed=seed)
-
-            populations.setdefault(kinds.of(run, rebuild, isolated.seed), []).append(run)
+            populations.setdefault(kinds.of(run, built, isolated.seed), []).append(run)
         worst = 0.0
         for epoch in range(3):
             fused = {}
@@ -433,7 +433,7 @@ def test_data_of_bytes_is_turned_to_floats_in_a_lane_as_alone(turned):
             [Run(t, {"learning_rate": rate}, isolated=isolated, seed=i) for i, rate in enumerate((0.1, 0.01))]
             for _ in range(2)
         )
-        Kinds().of(ours[0], lambda seed, _changes: Run(t, {}, isolated=isolated, seed=seed), isolated.seed)
+        Kinds().of(ours[0], lambda seed, config: Run(t, config, isolated=isolated, seed=seed), isolated.seed)
         fused, plain = Population(ours).train_epoch([0, 0]), [run.train_epoch(0) for run in theirs]
     for one, other in zip(fused, plain, strict=True):
         assert one == pytest.approx(other, abs=1e-5)

@@ -30,10 +30,10 @@ def noisy(c):
 def form_of(t, config):
     with Isolated() as isolated:
 
-        def rebuild(seed, changes):
-            return Run(t, {**config, **changes}, isolated=isolated, seed=seed)
+        def build(seed, config):
+            return Run(t, config, isolated=isolated, seed=seed)
 
-        return Kinds().of(rebuild(0, {}), rebuild, isolated.seed).form
+        return Kinds().of(build(0, config), build, isolated.seed).form
 
 
 @pytest.mark.parametrize("model", [mlp, noisy])
@@ -87,7 +87,7 @@ def test_pieces_are_counted_without_making_them(n, size):
 def test_a_population_knows_how_many_ticks_its_epoch_has():
     with Isolated() as isolated:
         population = Population(runs(task(mlp), CONFIGS, isolated), CUT)
-        assert population.n_ticks == sum(1 for _ in population.begin([0] * len(CONFIGS)))
+        assert population.phases[-1].until == sum(1 for _ in population.begin([0] * len(CONFIGS)))
 
 
 @pytest.mark.parametrize("lengths", [[5], [7, 7, 7], [72] * 4 + [36] * 16, list(range(36, 73)), [72, 36], [9, 1, 1, 1]])

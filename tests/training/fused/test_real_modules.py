@@ -37,10 +37,10 @@ def kind(module, config, isolated, optimizer=None):
     data = module.batch(torch.Generator().manual_seed(0))
     task = ct.Task(model=module.build, data=data, loss=module.loss, epochs=2, optimizer=optimizer, device="cpu")
 
-    def rebuild(seed, changes):
-        return Run(task, {**config, **changes}, isolated=isolated, seed=seed)
+    def build(seed, config):
+        return Run(task, config, isolated=isolated, seed=seed)
 
-    return Kinds().of(rebuild(0, {}), rebuild, isolated.seed)
+    return Kinds().of(build(0, config), build, isolated.seed)
 
 
 @pytest.mark.parametrize("module", FUSED, ids=lambda module: module.name)

@@ -5,10 +5,11 @@ from cotune.training.fused.kinds import Kind, Kinds, told
 from cotune.training.fused.population import Population
 from cotune.training.fused.probe import Verdict, probe
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import EXACT, Form, forms
+from cotune.training.fused.signature import EXACT, TRAININGS, Form
 
 __all__ = [
     "EXACT",
+    "TRAININGS",
     "Census",
     "Form",
     "Kind",
@@ -16,7 +17,6 @@ __all__ = [
     "Population",
     "Unfusable",
     "Verdict",
-    "forms",
     "probe",
     "told",
 ]

@@ -1,17 +1,20 @@
-"""How many trials of a search are of one kind: only those that are alike can train together."""
+"""What a search will have to train: how many of its trials are of one kind, and how wide its networks come to be."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from cotune.config import Config
-from cotune.training.fused.signature import forms, signature
+from cotune.training.fused.signature import Form, forms, signature
+from cotune.training.fused.widths import Widths, n_numbers, structure
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
+
+Values = Mapping[str, Any]
 
 
 @final
@@ -19,34 +22,70 @@ from cotune.training.task import Task
 class Census:
     """Signatures of configurations drawn from a space, in every form, and how often each was met.
 
-    examples: the configurations of each, in its most general form.
+    drawn: the configurations. places: signature -> which of them have it. widths: of the space's networks; None if they
+    are not to be filled up. pairs: of signatures for lanes of different width, the narrowest and the widest example.
     """
 
-    counts: Mapping[Hashable, int]
-    examples: Mapping[Hashable, Sequence[Mapping[str, Any]]]
-    n_drawn: int
+    drawn: Sequence[Values] = ()
+    places: Mapping[Hashable, Sequence[int]] = field(default_factory=dict)
+    widths: Widths | None = None
+    pairs: Mapping[Hashable, tuple[Values, Values]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, task: Task, configs: Iterable[Mapping[str, Any]], device: str) -> Census:
-        """Builds every configuration; one that cannot be built or fused is of no kind."""
-        counts, examples, n = Counter[Hashable](), defaultdict[Hashable, list[Mapping[str, Any]]](list), 0
-        for config in configs:
-            n += 1
-            try:
-                with Isolated() as isolated:
-                    run = Run(task, Config(dict(config)), isolated=isolated, device=device)
-                found = [signature(run, form) for form in forms(run)]
-            except Exception:  # noqa: BLE001, S112 - the trial that has this configuration will tell
-                continue
-            counts.update(found)
-            examples[found[0]].append(config)
-        return cls(counts, examples, n)
+    def of(cls, task: Task, drawn: Sequence[Values], device: str, *, largest: Mapping[str, int]) -> Census:
+        """Builds every configuration; one that cannot be built or fused is of no kind.
 
-    def expected(self, found: Hashable, lanes: int) -> float:
-        """How many of so many lanes are of that signature, on average."""
-        return lanes * self.counts.get(found, 0) / max(self.n_drawn, 1)
+        largest: of the hyperparameters that may be widths; none if networks are not to be filled up to a common one.
+        """
+        widths = Widths.of(_narrow_and_wide(task, drawn, device, largest)) if largest else None
+        places, sizes = defaultdict[Hashable, list[int]](list), defaultdict[Hashable, dict[int, Values]](dict)
+        for at, run in _built(task, drawn, device):
+            for form in forms(run, None if widths is None else widths.padding(run)):
+                found = _signature(run, form)
+                if found is not None:
+                    places[found].append(at)
+                    if form.padding:
+                        sizes[found].setdefault(n_numbers(run.model), drawn[at])
+        pairs = {found: (own[min(own)], own[max(own)]) for found, own in sizes.items() if len(own) > 1}
+        return cls(drawn, {key: at for key, at in places.items() if key in pairs or key not in sizes}, widths, pairs)
 
-    @property
-    def commonest(self) -> Sequence[Mapping[str, Any]]:
-        """The configurations of the signature that was met most often; none if nothing can be fused."""
-        return max(self.examples.values(), key=len, default=())
+    def forms(self, run: Run) -> Sequence[Form]:
+        """The forms to try for a run, the most general first: they follow from it and the space alone."""
+        padding = None if self.widths is None else self.widths.padding(run)
+        return [form for form in forms(run, padding) if not form.padding or _signature(run, form) in self.pairs]
+
+    def share(self, found: Hashable) -> float:
+        """Of all trials, those of that signature."""
+        return len(self.places.get(found, ())) / max(len(self.drawn), 1)
+
+    def of_places(self, chosen: Iterable[int]) -> frozenset[Hashable]:
+        """All signatures of these configurations."""
+        wanted = set(chosen)
+        return frozenset(found for found, own in self.places.items() if not wanted.isdisjoint(own))
+
+
+def _narrow_and_wide(task: Task, drawn: Sequence[Values], device: str, largest: Mapping[str, int]) -> Iterator[Run]:
+    """Of every configuration, and the largest of each structure."""
+    examples = dict[Hashable, Values]()
+    for at, run in _built(task, drawn, device):
+        examples.setdefault(structure(run), drawn[at])
+        yield run
+    ends = [{name: largest.get(name, value) for name, value in config.items()} for config in examples.values()]
+    yield from (run for _, run in _built(task, ends, device))
+
+
+def _built(task: Task, configs: Sequence[Values], device: str) -> Iterator[tuple[int, Run]]:
+    for at, config in enumerate(configs):
+        try:
+            with Isolated() as isolated:
+                run = Run(task, Config(dict(config)), isolated=isolated, device=device)
+        except Exception:  # noqa: BLE001, S112 - the trial that has this configuration will tell
+            continue
+        yield at, run
+
+
+def _signature(run: Run, form: Form) -> Hashable | None:
+    try:
+        return signature(run, form)
+    except Exception:  # noqa: BLE001 - as above
+        return None

@@ -21,7 +21,8 @@ from cotune.seeds import Purpose
 from cotune.training.fused.memory import attributes, configs, require_unchanged, withheld
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable, told_by_line
-from cotune.training.fused.signature import LOSS, Form, Place, config_numbers, module_at, numbers
+from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
+from cotune.training.fused.widths import Place, corner
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
@@ -35,25 +36,27 @@ _NOISE = 1e-10
 """Adam turns a gradient that is zero but for rounding into a full step; such entries of parameters are not compared."""
 
 
-Rebuild = Callable[[int, Mapping[str, Any]], Run]
-"""Another run of the same configuration, but for these values: from its seed."""
+Build = Callable[[int, Mapping[str, Any]], Run]
+"""A run of a configuration, from a seed."""
 
 
-def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
+def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int], None], form: Form) -> None:
     """Two steps of two lanes, in float64: losses, gradients, parameters and buffers agree to 1e-9, and evaluations do.
 
     The lanes differ in what the form allows. Besides, nothing may be kept from one batch to the next but in buffers,
-    nothing be drawn from global generators, and one step in the run's own precision must succeed. seed: seeds the
-    global generators, as `Isolated.seed` does. Raises Unfusable with what does not agree.
+    nothing be drawn from global generators, and one step in the run's own precision must succeed. pair: two
+    configurations of that signature, of different width if it allows that. seed: seeds the global generators, as
+    `Isolated.seed` does. Raises Unfusable with what does not agree.
     """
-    changes: list[Mapping[str, Any]] = [{}, {"batch_size": _ODD} if form.is_cut else {}]
+    first, second = pair
+    configs = [first, {**second, "batch_size": _ODD} if form.is_cut else second]
     with _double():
         plain, steps = list[Run](), list[list[_Step]]()
-        for number, other in enumerate(changes):
-            plain.append(_prepared(rebuild(number, other), number, form))
+        for number, config in enumerate(configs):
+            plain.append(_prepared(build(number, config), number, form))
             steps.append(_alone(plain[-1], seed))
-        fused = [_prepared(rebuild(number, other), number, form) for number, other in enumerate(changes)]
-        _overwrite_globals(rebuild, fused[0].config)
+        fused = [_prepared(build(number, config), number, form) for number, config in enumerate(configs)]
+        _overwrite_globals(build, fused[0].config)
         population = Population(fused, form, dtype=torch.float64)
         order = [fused.index(run) for run in population.runs]
         twins, alone = [plain[at] for at in order], [steps[at] for at in order]
@@ -63,7 +66,7 @@ def check(rebuild: Rebuild, seed: Callable[[int], None], form: Form) -> None:
             raise Unfusable("draws from a global generator other than torch's")
         _compare_evaluation(population, twins, seed)
         _require_own_names(population)
-    _rehearse([rebuild(number, other) for number, other in enumerate(changes)], form)
+    _rehearse([build(number, config) for number, config in enumerate(configs)], form)
 
 
 def _prepared(run: Run, number: int, form: Form) -> Run:
@@ -76,10 +79,10 @@ def _prepared(run: Run, number: int, form: Form) -> Run:
     return run
 
 
-def _overwrite_globals(rebuild: Rebuild, config: Config) -> None:
+def _overwrite_globals(build: Build, config: Config) -> None:
     """Build another configuration's run last, so that code which reads what its builder left behind is found out."""
     with contextlib.suppress(Exception):  # such a configuration need not be one of the space
-        rebuild(2, {name: _other(value, 2) for name, value in config_numbers(config).items()})
+        build(2, {**dict(config), **{name: _other(value, 2) for name, value in config_numbers(config).items()}})
 
 
 def _rehearse(runs: Sequence[Run], form: Form) -> None:
@@ -183,10 +186,10 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Seque
 
 def _compare_tensors(population: Population, lane: int, step: _Step, steady: Mapping[str, Tensor]) -> None:
     for name, is_steady in steady.items():
-        stacked = population.parameters[name].detach()[lane]
+        stacked = _own(population.parameters[name].detach()[lane], is_steady, name)
         _require(stacked[is_steady], step.parameters[name][is_steady], f"the parameter {name} after a step")
     for name, buffer in step.buffers.items():
-        _require(population.buffers[name][lane], buffer, f"the buffer {name} after a step")
+        _require(_own(population.buffers[name][lane], buffer, name), buffer, f"the buffer {name} after a step")
 
 
 def _kept(population: Population) -> dict[Place, Hashable]:
@@ -206,7 +209,7 @@ def _compare_gradients(
             continue
         if gradient is None or own is None:
             raise Unfusable(f"{name} has a gradient only {'in a lane' if gradient is None else 'alone'}")
-        _require(own[lane], gradient, f"the gradient of {name}")
+        _require(_own(own[lane], gradient, f"the gradient of {name}"), gradient, f"the gradient of {name}")
         is_steady = gradient.abs() > _NOISE
         steady[name] = steady[name] & is_steady if name in steady else is_steady
 
@@ -230,9 +233,17 @@ def _compare_evaluation(population: Population, twins: Sequence[Run], seed: Call
 def _adopt(population: Population, lane: int, run: Run) -> None:
     with torch.no_grad():
         for name, parameter in run.model.named_parameters():
-            parameter.copy_(population.parameters[name][lane])
+            parameter.copy_(population.parameters[name][lane][corner(parameter.shape)])
         for name, buffer in run.model.named_buffers():
-            buffer.copy_(population.buffers[name][lane])
+            buffer.copy_(population.buffers[name][lane][corner(buffer.shape)])
+
+
+def _own(filled_up: Tensor, plain: Tensor, what: str) -> Tensor:
+    """A lane's own numbers. Raises Unfusable unless all that it is filled up with is zero."""
+    own = filled_up[corner(plain.shape)]
+    if own.shape != filled_up.shape and int(filled_up.count_nonzero()) != int(own.count_nonzero()):
+        raise Unfusable(f"does not leave units alone that it is filled up with ({what})")
+    return own
 
 
 def _require(fused: Tensor, plain: Tensor, what: str) -> None:

@@ -15,7 +15,7 @@ from cotune.training.fused.escape import per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
 from cotune.training.fused.refusal import told_by_line
-from cotune.training.fused.signature import LOSS, config_numbers, module_at, numbers
+from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
 from cotune.training.fused.stacked import Stacked, held
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
@@ -30,9 +30,9 @@ class LaneForward:
     models: their stacked tensors. names_read: what the loss has read of its configuration so far.
     """
 
-    def __init__(self, runs: Sequence[Run], lanes: Lanes, *, lifts: bool) -> None:
-        first, device = runs[0], runs[0].device
-        self.models = Stacked([run.model for run in runs])
+    def __init__(self, runs: Sequence[Run], lanes: Lanes, form: Form) -> None:
+        first, device, lifts = runs[0], runs[0].device, form.lifts
+        self.models = Stacked([run.model for run in runs], form.padding)
         self._criterion, self._builder = first.forward.criterion, first.task.model
         self.names_read: frozenset[str] = frozenset()
         losses = [run.forward.criterion.loss for run in runs]

@@ -8,9 +8,10 @@ from typing import final
 
 import torch
 
-from cotune.training.fused.equivalence import Rebuild, check
+from cotune.training.fused.census import Census, Values
+from cotune.training.fused.equivalence import Build, check
 from cotune.training.fused.refusal import Unfusable, refused
-from cotune.training.fused.signature import Form, forms, signature
+from cotune.training.fused.signature import Form, signature
 from cotune.training.loop import Run
 
 
@@ -25,20 +26,23 @@ class Kind:
 @final
 @dataclass(slots=True)
 class Kinds:
-    """What was proven so far."""
+    """What was proven so far. census: of the space that the runs are of, which says how they may differ in width."""
 
+    census: Census = field(default_factory=Census)
     _known: dict[Hashable, Kind | Unfusable] = field(default_factory=dict)
 
-    def of(self, run: Run, rebuild: Rebuild, seed: Callable[[int], None]) -> Kind:
+    def of(self, run: Run, build: Build, seed: Callable[[int], None]) -> Kind:
         """The kind of a run. The first run of a signature is put to the test, in one form after another.
 
-        rebuild, seed: as `check` takes them. Raises Unfusable, for every run of a signature that was refused.
+        build, seed: as `check` takes them. Raises Unfusable, for every run of a signature that was refused.
         """
         refusal: Unfusable | None = None
-        for form in forms(run):
+        for form in self.census.forms(run):
             key = told(run, form)
-            found = self._known.get(key) or self._proven(key, form, rebuild, seed)
-            self._known[key] = found
+            if key not in self._known:
+                pair = self.census.pairs.get(key, (run.config, run.config))
+                self._known[key] = self._proven(key, form, pair, build, seed)
+            found = self._known[key]
             if isinstance(found, Kind):
                 return found
             refusal = found
@@ -46,9 +50,11 @@ class Kinds:
         raise refusal
 
     @staticmethod
-    def _proven(key: Hashable, form: Form, rebuild: Rebuild, seed: Callable[[int], None]) -> Kind | Unfusable:
+    def _proven(
+        key: Hashable, form: Form, pair: tuple[Values, Values], build: Build, seed: Callable[[int], None]
+    ) -> Kind | Unfusable:
         try:
-            check(rebuild, seed, form)
+            check(pair, build, seed, form)
         except Unfusable as refusal:
             return refusal.with_traceback(None)
         except (torch.OutOfMemoryError, MemoryError):

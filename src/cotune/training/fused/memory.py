@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from cotune.config import Config
 from cotune.training.fused.escape import is_of_lanes
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.signature import DEPTH, TORCHS, TRAININGS, Itself, Place, fingerprint
+from cotune.training.fused.signature import DEPTH, TORCHS, TRAININGS, Itself, fingerprint
+from cotune.training.fused.widths import Place
 
 
 def configs(module: nn.Module) -> Iterator[Config]:

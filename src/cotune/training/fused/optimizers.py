@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.widths import corner
 
 _BLOCK = 64 * 1024
 """Numbers per block: with four or five such arrays an update stays in a usual second-level cache."""
@@ -299,7 +300,7 @@ class LaneOptimizer:
                     continue
                 own = optimizer.state[parameter]
                 for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):
-                    own[key] = value[lane]
+                    own[key] = value[lane][corner(parameter.shape)]
                 if self._rule.counts_steps:
                     own["step"] = torch.tensor(self._steps[lane], dtype=torch.float32)
 
@@ -339,7 +340,7 @@ class LaneOptimizer:
             for lane, (optimizer, by_name) in enumerate(zip(self._optimizers, parameters, strict=True)):
                 value = optimizer.state.get(by_name[name], {}).get(key)
                 if value is not None:
-                    stacked[lane].copy_(value)
+                    stacked[lane][corner(value.shape)].copy_(value)
             taken.append(stacked)
         return taken
 

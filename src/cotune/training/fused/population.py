@@ -15,7 +15,8 @@ from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
-from cotune.training.fused.ticks import Tick, n_pieces, phases, pieces, taken, whole
+from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
+from cotune.training.fused.widths import own_widths
 from cotune.training.loop import Run
 
 Measured = dict[str, float] | Exception
@@ -40,8 +41,8 @@ class Population:
         self._order = sorted(range(len(runs)), key=lambda at: (*self._kinds[at], runs[at].batch_size))
         self.runs = [runs[at] for at in self._order]
         self._members = [*self.runs, self.runs[-1]]
-        self._lanes = Lanes(len(self._members), self._device)
-        self._forward = LaneForward(self._members, self._lanes, lifts=form.lifts)
+        self._lanes = Lanes([own_widths(run.model, form.padding) for run in self._members], self._device)
+        self._forward = LaneForward(self._members, self._lanes, form)
         self._parameters = self._forward.models.parameters
         self._leaves: Mapping[str, Tensor] = self._parameters
         self._optimizers = self._side_by_side()
@@ -66,9 +67,9 @@ class Population:
         return self._back(measured)
 
     @property
-    def n_ticks(self) -> int:
-        """In an epoch."""
-        return self._phases[-1].until
+    def phases(self) -> Sequence[Phase]:
+        """How its lanes share out the ticks of an epoch."""
+        return self._phases
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""

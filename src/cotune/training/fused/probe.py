@@ -1,181 +1,205 @@
-"""Whether training side by side pays, measured on the user's own model and batches."""
+"""Whether training side by side pays, measured on the user's own models and batches."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
+from itertools import pairwise
 from typing import Any, final
 
 import torch
 
+from cotune.training.fused.census import Census
 from cotune.training.fused.kinds import Kind, Kinds
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.ticks import Phase
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
 from cotune.training.timing import endless, step_s
 
-_LANES = (4, 8, 16, 32)
+FEWEST = 3
+"""Fewer alike are never worth it."""
+_LANES = (4, 8, 16, 32, 64)
+_MOST_AT_ONCE, _MOST_KINDS = 32, 4
+"""So many lanes and kinds are measured at most; what more lanes cost follows from two numbers of them."""
 _GAIN = 1.15
 """Side by side must be so many times faster, because the measurement is noisy."""
 _NEARLY = 0.9
 """Of the numbers of lanes, the smallest that comes so near to the best: the fewer lanes, the better the suggestions."""
-_WINDOW_S = 0.02
-_ROUNDS = 3
-FEWEST = 3
-"""Fewer alike are never worth it."""
-_SIZES = 4
-"""So many batch sizes are timed by themselves; those between are interpolated."""
+_WINDOW_S, _ROUNDS, _ALONE = 0.01, 3, 4
+"""So many seconds are measured at a time, in so many turns, and so many of a kind by themselves."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """lanes: trials to train together, 1 for one after another. fewest: so many must be alike for it to pay.
+    """lanes: trials to train together, 1 for one after another.
 
-    fused_ms, separate_ms: CPU time of one epoch of one trial in either way; 0 where it was not measured. why: in words.
+    pays: which of the configurations drawn from the space are of kinds that gain by it. fills_up: whether lanes may
+    differ in width. fused_ms, separate_ms: CPU time of one epoch of one trial of these kinds in either way; 0 where it
+    was not measured. why: in words.
     """
 
     lanes: int
-    fewest: int
+    pays: tuple[int, ...]
+    fills_up: bool
     fused_ms: float
     separate_ms: float
     why: str
 
     def to_json(self) -> dict[str, Any]:
         """As a setting of a study."""
-        return asdict(self)
+        return {**asdict(self), "pays": list(self.pays)}
 
 
-def apart(why: str) -> Verdict:
-    """One trial after another, for a reason that needs no measurement."""
-    return Verdict(1, 1, 0.0, 0.0, why)
+def apart(why: str, *, fused_ms: float = 0.0, separate_ms: float = 0.0) -> Verdict:
+    """One trial after another."""
+    return Verdict(1, (), False, fused_ms, separate_ms, why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What an epoch of a trial of one kind costs, in milliseconds. share: of all trials. place: of one that is drawn.
+
+    separate: by itself. tick, lane: what a pass costs, and each lane in it. phases, n: how an epoch of n lanes is made.
+    """
+
+    share: float
+    place: int
+    separate: float
+    tick: float
+    lane: float
+    phases: Sequence[Phase]
+    n: int
+
+    def fused(self, lanes: int) -> float:
+        """If so many trials of all kinds train at a time."""
+        alike = max(lanes * self.share, 1.0)
+        ends = [0, *(phase.until for phase in self.phases)]
+        each = (
+            (until - begun) * (self.tick + self.lane * (1 + phase.n / self.n * alike))
+            for phase, (begun, until) in zip(self.phases, pairwise(ends), strict=True)
+        )
+        return sum(each) / alike
+
+    def pays(self, lanes: int) -> bool:
+        return lanes * self.share >= FEWEST and _GAIN * self.fused(lanes) <= self.separate
 
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """Makes runs of the configurations, one after the other and from the start again."""
+    """Makes runs of configurations, from the start."""
 
     task: Task
-    configs: Sequence[Mapping[str, Any]]
     device: str
     isolated: Isolated
 
-    def run(self, at: int, changes: Mapping[str, Any] = MappingProxyType({})) -> Run:
-        own = {**self.configs[at % len(self.configs)], **changes}
-        return Run(self.task, own, isolated=self.isolated, seed=at, device=self.device)
-
-    def twin(self, seed: int, changes: Mapping[str, Any]) -> Run:
-        return Run(
-            self.task, {**self.configs[0], **changes}, isolated=self.isolated, seed=seed, device=self.device
-        )  # fmt: skip
+    def run(self, seed: int, config: Mapping[str, Any]) -> Run:
+        return Run(self.task, config, isolated=self.isolated, seed=seed, device=self.device)
 
 
 def epoch_s(run: Run) -> float:
     """About how many seconds an epoch of a trial takes by itself, by a few steps; the run is spent."""
-    return _window(endless(run)) * run.n_batches / 1e6
+    return _window(endless(run)) * run.n_batches / 1e3
 
 
-def probe(task: Task, configs: Sequence[Mapping[str, Any]], *, device: str, most: int) -> Verdict:
-    """Measure a few steps each way, for half a second.
+def probe(task: Task, census: Census, *, device: str, most: int) -> Verdict:
+    """Measure a few steps each way, of each of the commonest kinds.
 
-    configs: of one signature, as the search will meet them. most: lanes that are of use, by the budget of the search.
-    The answer is a measurement: keep it, because the bits of a result depend on it.
+    most: lanes that are of use, by the budget of the search. The answer is a measurement: keep it, because the bits of
+    a result depend on it.
     """
+    common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
     with Isolated() as isolated:
-        bench = _Bench(task, configs, device, isolated)
-        run = bench.run(0)
+        bench = _Bench(task, device, isolated)
         try:
-            kind = Kinds().of(run, bench.twin, isolated.seed)
+            kinds = _proven(bench, census, common)
         except Unfusable as refusal:
-            return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
-        numbers = sorted({n for n in (*_LANES, most) if _LANES[0] <= n <= most})
-        if not numbers:
-            return apart("there are too few trials to train several at a time")
-        return _judged(*_measured(bench, kind, numbers))
+            name = type(bench.run(0, census.drawn[census.places[common[0]][0]]).model).__name__
+            return apart(f"cannot fuse {name}: {refusal}")
+        if not kinds:
+            return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
+        return _judged([_cost(bench, census, kind, most) for kind in kinds], most, fills_up=census.widths is not None)
 
 
-def _measured(bench: _Bench, kind: Kind, numbers: Sequence[int]) -> tuple[float, dict[int, float]]:
-    """Milliseconds of CPU per epoch of one trial: by itself, and by the number of lanes. Windows take turns."""
-    runs = {n: [bench.run(at) for at in range(n)] for n in numbers}
-    if not kind.form.is_cut:
-        runs = {n: [bench.run(0) for _ in range(n)] for n in numbers}
-    sizes = _spread(sorted({run.batch_size for own in runs.values() for run in own}))
-    alone = {size: endless(bench.run(0, {"batch_size": size} if kind.form.is_cut else {})) for size in sizes}
-    together = {n: _Ticking(Population(own, kind.form)) for n, own in runs.items()}
-    times: dict[tuple[str, int], float] = {}
+def _proven(bench: _Bench, census: Census, common: Sequence[Hashable]) -> list[Kind]:
+    """The commonest kinds. Raises Unfusable, of the commonest, if there is none."""
+    kinds, found, refusals = Kinds(census), list[Kind](), list[Unfusable]()
+    for key in common:
+        try:
+            kind = kinds.of(bench.run(0, census.drawn[census.places[key][0]]), bench.run, bench.isolated.seed)
+        except Unfusable as refusal:
+            refusals.append(refusal)
+            continue
+        if kind.signature == key:
+            found.append(kind)
+        if len(found) == _MOST_KINDS:
+            break
+    if not found and refusals:
+        raise refusals[0]
+    return found
+
+
+def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
+    """Measure a kind. Windows take turns, and the least counts: other load only ever adds."""
+    places, share = census.places[kind.signature], census.share(kind.signature)
+    n = min(_MOST_AT_ONCE, max(FEWEST, round(most * share)))
+    configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
+    few = max(FEWEST - 1, n // 4)
+    runs = {size: [bench.run(at, config) for at, config in enumerate(_spread(configs, size))] for size in (few, n)}
+    populations = {size: Population(own, kind.form) for size, own in runs.items()}
+    alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
+    timed: list[Iterator[Any]] = [*map(_ticks, populations.values()), *map(endless, alone)]
+    spent = [math.inf] * len(timed)
     for _ in range(_ROUNDS):
-        for name, timed in (("alone", alone), ("together", together)):
-            for number, steps in timed.items():
-                spent = _window(steps)
-                times[name, number] = min(times.get((name, number), math.inf), spent)
-    per_step = [times["alone", size] for size in sizes]
-    separate = [run.n_batches * float(_interpolated(run.batch_size, sizes, per_step)) for run in runs[numbers[-1]]]
-    fused = {n: times["together", n] * ticking.n_ticks / n for n, ticking in together.items()}
-    return sum(separate) / len(separate) / 1e3, {n: us / 1e3 for n, us in fused.items()}
+        spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
+    slow, fast = spent[:2]
+    lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
+    separate = sum(ms * run.n_batches for ms, run in zip(spent[2:], alone, strict=True)) / len(alone)
+    return _Cost(share, places[0], separate, max(0.0, fast - lane * (n + 1)), lane, populations[n].phases, n)
 
 
-def _judged(separate: float, fused: Mapping[int, float]) -> Verdict:
-    best = min(fused.values())
-    lanes = min(n for n, ms in fused.items() if ms * _NEARLY <= best)
-    ms = fused[lanes]
-    numbers = f"{ms:.3g} ms per epoch of a trial in {lanes} lanes, {separate:.3g} ms by itself"
-    if separate < _GAIN * ms:
-        return Verdict(1, 1, ms, separate, numbers)
-    return Verdict(lanes, _fewest(separate, fused), ms, separate, numbers)
+def _judged(costs: Sequence[_Cost], most: int, *, fills_up: bool) -> Verdict:
+    numbers = sorted({n for n in (*_LANES, most) if FEWEST <= n <= most})
+    totals = {
+        lanes: sum(cost.share * (cost.fused(lanes) if cost.pays(lanes) else cost.separate) for cost in costs)
+        for lanes in numbers
+    }
+    best = min(totals.values())
+    lanes = min(n for n, ms in totals.items() if ms * _NEARLY <= best)
+    paying = [cost for cost in costs if cost.pays(lanes)]
+    among = paying or costs
+    share = sum(cost.share for cost in among)
+    fused = sum(cost.share * cost.fused(lanes) for cost in among) / share
+    separate = sum(cost.share * cost.separate for cost in among) / share
+    why = f"{fused:.3g} ms per epoch of a trial in {lanes} lanes, {separate:.3g} ms by itself"
+    if not paying:
+        return apart(why, fused_ms=fused, separate_ms=separate)
+    if share < 1:
+        why += f", which {share:.0%} of the trials are alike enough for"
+    return Verdict(lanes, tuple(cost.place for cost in paying), fills_up, fused, separate, why)
 
 
-def _fewest(separate: float, fused: Mapping[int, float]) -> int:
-    """From how many lanes on it pays: an epoch costs a + b / lanes, by the two ends of what was measured.
-
-    Twice as many as would break even, since lanes of a kind come and go.
-    """
-    low, high = min(fused), max(fused)
-    if low == high:
-        return low
-    b = (fused[low] - fused[high]) / (1 / low - 1 / high)
-    room = separate / _GAIN - (fused[high] - b / high)
-    return min(high, max(FEWEST, math.ceil(2 * b / room))) if room > 0 else high
+def _spread(items: Sequence[Any], n: int) -> list[Any]:
+    """n of the items, evenly from first to last; some of them several times if there are fewer."""
+    return [items[int((at + 0.5) * len(items) / n)] for at in range(n)]
 
 
-def _spread(sizes: Sequence[int]) -> list[int]:
-    """At most `_SIZES` of the sizes, both ends among them."""
-    places = {round(at * (len(sizes) - 1) / max(min(_SIZES, len(sizes)) - 1, 1)) for at in range(_SIZES)}
-    return [sizes[place] for place in sorted(places) if place < len(sizes)]
-
-
-def _interpolated(size: int, sizes: Sequence[int], times: Sequence[float]) -> float:
-    for (low, before), (high, after) in itertools.pairwise(zip(sizes, times, strict=True)):
-        if size <= high:
-            return before + (after - before) * (size - low) / (high - low)
-    return times[-1]
-
-
-class _Ticking:
-    """The ticks of a population, again and again. n_ticks: in an epoch."""
-
-    def __init__(self, population: Population) -> None:
-        self._population, self._epochs = population, [0] * len(population.runs)
-        self.n_ticks = population.n_ticks
-        self._ticks = population.begin(self._epochs)
-
-    def __iter__(self) -> _Ticking:
-        return self
-
-    def __next__(self) -> Any:
-        tick = next(self._ticks, None)
-        if tick is None:
-            self._ticks = self._population.begin(self._epochs)
-            tick = next(self._ticks)
-        return self._population.step(tick)
+def _ticks(population: Population) -> Iterator[Any]:
+    """Ticks in which all lanes are, again and again."""
+    epochs = [0] * len(population.runs)
+    while True:
+        for at, tick in enumerate(population.begin(epochs)):
+            if at == population.phases[0].until:
+                break
+            yield population.step(tick)
 
 
 def _window(steps: Iterator[Any]) -> float:
-    """Microseconds per step; with one thread of CPU, which other programs disturb less."""
+    """Milliseconds per step; with one thread of CPU, which other programs disturb less."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    return 1e6 * step_s(steps, window_s=_WINDOW_S, clock=clock)
+    return 1e3 * step_s(steps, window_s=_WINDOW_S, clock=clock)

@@ -7,7 +7,7 @@ become tensors with one value per lane. Everything else that shapes what a model
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,13 +19,12 @@ from torch.nn.utils.parametrize import is_parametrized
 from cotune.config import Config
 from cotune.training.fused.optimizers import kind_of
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.widths import NO_PADDING, Dims, Padding, Place, filled
 from cotune.training.loop import Run
 from cotune.training.samples import InMemory
 
-Place = tuple[str, str]
-"""A number in a lane: the submodule's name and the attribute; those of the loss have names that start with LOSS."""
-
 LOSS = "loss:"
+"""With this begin the names of a loss's submodules in a `Place`."""
 TORCHS = frozenset({*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"})
 TRAININGS = frozenset({
     "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "batch_size", "label_smoothing",
@@ -50,19 +49,24 @@ class Itself:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How lanes may differ. lifts: in `numbers`, which become tensors. is_cut: in batch size, by cutting batches."""
+    """How lanes may differ. lifts: in `numbers`, which become tensors. is_cut: in batch size, by cutting batches.
+
+    padding: in width, by filling up with zeros.
+    """
 
     lifts: bool
     is_cut: bool
+    padding: Padding | None = None
 
 
 EXACT = Form(lifts=True, is_cut=False)
 
 
-def forms(run: Run) -> Sequence[Form]:
-    """The forms to try, the most general first; they follow from the run alone."""
-    general = [Form(lifts=True, is_cut=True)] if "batch_size" in run.config else []
-    return [*general, EXACT, Form(lifts=False, is_cut=False)]
+def forms(run: Run, padding: Padding | None = None) -> Sequence[Form]:
+    """The forms to try, the most general first. padding: what its tensors could be filled up to."""
+    is_cut = [True, False] if "batch_size" in run.config else [False]
+    filled_up = [Form(lifts=True, is_cut=cut, padding=padding) for cut in is_cut] if padding else []
+    return [*filled_up, *(Form(lifts=True, is_cut=cut) for cut in is_cut), Form(lifts=False, is_cut=False)]
 
 
 def signature(run: Run, form: Form) -> Hashable:
@@ -76,12 +80,13 @@ def signature(run: Run, form: Form) -> Hashable:
     if not isinstance(train, InMemory) or not isinstance(held, InMemory):
         raise Unfusable("its data is read sample by sample; pass tensors to have it in memory")
     loss = run.forward.criterion
-    lifted = numbers(run) if form.lifts else {}
+    lifted, padding = numbers(run) if form.lifts else {}, form.padding or NO_PADDING
     return (
         form, None if form.is_cut else run.batch_size, len(run.train), len(run.splits.validation),
         Itself(train), Itself(held), str(run.device),
-        tuple(_tensors(run.model)), tuple(_modules(run.model, "", lifted)), _groups(run),
-        tuple(_modules(loss.loss, LOSS, lifted)) if isinstance(loss.loss, nn.Module) else Itself(loss.loss),
+        tuple(_tensors(run.model, dict(padding.dims))), tuple(_modules(run.model, "", lifted, set(padding.places))),
+        _groups(run),
+        tuple(_modules(loss.loss, LOSS, lifted, set())) if isinstance(loss.loss, nn.Module) else Itself(loss.loss),
         None if loss.config is None else _config(loss.config, floats=not form.lifts),
     )  # fmt: skip
 
@@ -121,19 +126,19 @@ def _floats(module: nn.Module, prefix: str, chosen: set[float]) -> Iterator[tupl
                 yield (prefix + name, attribute), value
 
 
-def _tensors(module: nn.Module) -> Iterator[Hashable]:
-    for name, parameter in module.named_parameters():
-        yield name, tuple(parameter.shape), str(parameter.dtype), parameter.requires_grad
-    for name, buffer in module.named_buffers():
-        yield name, tuple(buffer.shape), str(buffer.dtype)
+def _tensors(module: nn.Module, padded: Mapping[str, Dims]) -> Iterator[Hashable]:
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        shape = filled(tensor.shape, padded[name]) if name in padded else tuple(tensor.shape)
+        yield name, shape, str(tensor.dtype), isinstance(tensor, nn.Parameter), tensor.requires_grad
 
 
-def _modules(module: nn.Module, prefix: str, lifted: Mapping[Place, float]) -> Iterator[Hashable]:
+def _modules(module: nn.Module, prefix: str, lifted: Mapping[Place, float], widths: Set[Place]) -> Iterator[Hashable]:
     for name, part in module.named_modules():
         own = {key: value for key, value in vars(part).items() if key not in TORCHS}
         called = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
         hooks = tuple(fingerprint(list(some.values()), DEPTH) for some in called)
-        values = [(k, "lifted" if (prefix + name, k) in lifted else fingerprint(v, DEPTH)) for k, v in own.items()]
+        free = {place: "lifted" for place in lifted} | dict.fromkeys(widths, "width")
+        values = [(key, free.get((prefix + name, key)) or fingerprint(value, DEPTH)) for key, value in own.items()]
         yield name, _class(part), hooks, tuple(values)
 
 

@@ -11,19 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.widths import NO_PADDING, Padding, WidthOfALane, corner, filled
 
 
 @final
 class Stacked:
-    """Modules of one structure, trained as one.
+    """Modules of one structure, trained as one. padding: what their tensors are filled up to, where they differ.
 
     parameters, buffers: name -> (K, ...). Each module's own tensors are views of these from now on, so what a module
     holds is always what was trained last. A module that is given several times is several lanes, and sees the first.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self._modules = list(modules)
+    def __init__(self, modules: Sequence[nn.Module], padding: Padding | None = None) -> None:
+        padding = padding or NO_PADDING
+        self._modules, self._dims = list(modules), dict(padding.dims)
         self.template = _copied(modules[0])
+        for name, attribute in padding.places:
+            setattr(self.template.get_submodule(name), attribute, WidthOfALane())
         self.parameters = self._stacked([dict(module.named_parameters()) for module in modules])
         self.buffers = self._stacked([dict(module.named_buffers()) for module in modules])
         for name, parameter in modules[0].named_parameters():
@@ -71,14 +75,22 @@ class Stacked:
                 tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
 
     def _stacked(self, tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        return {name: torch.stack([lane[name].detach() for lane in tensors]) for name in tensors[0]}
+        return {name: self._filled_up(name, [lane[name].detach() for lane in tensors]) for name in tensors[0]}
+
+    def _filled_up(self, name: str, lanes: Sequence[Tensor]) -> Tensor:
+        if name not in self._dims:
+            return torch.stack(list(lanes))
+        stacked = lanes[0].new_zeros((len(lanes), *filled(lanes[0].shape, self._dims[name])))
+        for whole, own in zip(stacked.unbind(0), lanes, strict=True):
+            whole[corner(own.shape)].copy_(own)
+        return stacked
 
     def _lend(self) -> None:
         for lane, module in reversed(list(enumerate(self._modules))):  # so that the first of several lanes counts
             for name, parameter in module.named_parameters():
-                parameter.data = self.parameters[name].detach()[lane]
+                parameter.data = self.parameters[name].detach()[lane][corner(parameter.shape)]
             for name, buffer in module.named_buffers():
-                buffer.data = self.buffers[name][lane]
+                buffer.data = self.buffers[name][lane][corner(buffer.shape)]
 
 
 def _copied(module: nn.Module) -> nn.Module:

@@ -1,0 +1,164 @@
+"""Networks of different width as lanes of one pass, filled up with zeros to a common width.
+
+A unit that is filled up has zeros for weights. Where its activation of zero is zero (ReLU, tanh, GELU, batch norm) it
+gives nothing on and gets no gradient, so it stays what it is; whether that holds is proven for every kind of network.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Never, final
+
+from torch import Tensor, nn
+
+from cotune.training.loop import Run
+
+Dims = tuple[int | None, ...]
+"""What each dimension of a tensor is filled up to; None where it stays what it is."""
+Place = tuple[str, str]
+"""An attribute of a module's part: the submodule's name, and its own."""
+
+_STEP = 4
+"""A width is at most so many times filled up: fewer populations for more zeros, where a pass costs more than zeros."""
+_NARROW, _NARROW_KERNEL = 64, 8
+"""Narrower than this nothing is gained by being narrow: matrices, and networks with convolutions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """How a run's tensors are filled up. dims: of parameters and buffers by name, where one dimension is.
+
+    places: where modules keep a width.
+    """
+
+    dims: tuple[tuple[str, Dims], ...]
+    places: tuple[Place, ...]
+
+
+NO_PADDING = Padding((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Differing:
+    """What differs between networks of one structure. tops: (tensor, dimension) -> the largest size.
+
+    places: of whole numbers that modules keep as attributes.
+    """
+
+    tops: Mapping[tuple[str, int], int]
+    places: Sequence[Place]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """How wide the networks of a space come to be, for each structure that a network has there."""
+
+    differing: Mapping[Hashable, _Differing]
+
+    @classmethod
+    def of(cls, runs: Iterable[Run]) -> Widths:
+        """By examples, the largest ones among them."""
+        sizes = defaultdict[Hashable, defaultdict[tuple[str, int], set[int]]](lambda: defaultdict(set))
+        numbers = defaultdict[Hashable, defaultdict[Place, set[int]]](lambda: defaultdict(set))
+        for run in runs:
+            key = structure(run)
+            for name, tensor in _tensors(run.model):
+                for at, size in enumerate(tensor.shape):
+                    sizes[key][name, at].add(size)
+            for place, number in _numbers(run.model):
+                numbers[key][place].add(number)
+        return cls(
+            {
+                key: _Differing(
+                    {place: max(own) for place, own in found.items() if len(own) > 1},
+                    [place for place, own in numbers[key].items() if len(own) > 1],
+                )
+                for key, found in sizes.items()
+            }
+        )
+
+    def padding(self, run: Run) -> Padding | None:
+        """How the run's tensors are filled up; None if nothing differs, or the run is larger than any example."""
+        differing = self.differing.get(structure(run))
+        if differing is None or not differing.tops:
+            return None
+        tensors = dict(_tensors(run.model))
+        if any(tensors[name].shape[at] > top for (name, at), top in differing.tops.items()):
+            return None
+        if any(group.get("eps") == 0 for group in run.optimizer.param_groups):
+            return None  # what is filled up would become 0 / 0
+        narrow = _NARROW if all(tensor.dim() <= 2 for tensor in tensors.values()) else _NARROW_KERNEL
+        dims: dict[str, list[int | None]] = {name: [None] * tensors[name].dim() for name, _ in differing.tops}
+        for (name, at), top in differing.tops.items():
+            dims[name][at] = _rung(tensors[name].shape[at], top, narrow)
+        padding = Padding(tuple((name, tuple(own)) for name, own in dims.items()), ())
+        widths, numbers = own_widths(run.model, padding), dict(_numbers(run.model))
+        return replace(padding, places=tuple(place for place in differing.places if numbers[place] in widths))
+
+
+def filled(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
+    """A shape filled up."""
+    return tuple(own if to is None else to for own, to in zip(shape, dims, strict=True))
+
+
+def corner(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Where in a tensor that was filled up its own numbers are."""
+    return tuple(slice(size) for size in shape)
+
+
+def own_widths(model: nn.Module, padding: Padding | None) -> dict[int, int]:
+    """Size of each dimension that is filled up, as the model has it -> to what."""
+    tensors = dict(_tensors(model))
+    pairs = ((tensors[name].shape, dims) for name, dims in (padding or NO_PADDING).dims)
+    return {own: to for shape, dims in pairs for own, to in zip(shape, dims, strict=True) if to is not None}
+
+
+def structure(run: Run) -> Hashable:
+    """What networks have in common that differ in their widths only."""
+    modules = tuple((name, type(part).__qualname__) for name, part in run.model.named_modules())
+    return modules, tuple((name, tensor.dim(), str(tensor.dtype)) for name, tensor in _tensors(run.model))
+
+
+def n_numbers(model: nn.Module) -> int:
+    """How many numbers its tensors hold."""
+    return sum(tensor.numel() for _, tensor in _tensors(model))
+
+
+@final
+class WidthOfALane:
+    """Stands for a width in the code that all lanes run, where each has its own: no code may look at it."""
+
+
+def _refuse(*_: object) -> Never:
+    raise TypeError("reads a width, which differs from lane to lane")
+
+
+for _name in (
+    "eq", "ne", "lt", "le", "gt", "ge", "bool", "index", "int", "float", "add", "radd", "sub", "rsub", "mul", "rmul",
+    "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "pow", "rpow", "neg",
+):  # fmt: skip
+    setattr(WidthOfALane, f"__{_name}__", _refuse)
+
+
+def _rung(size: int, top: int, narrow: int) -> int:
+    """The smallest of top, top / 4, top / 16, ... that is not below the size, nor narrower than is worth it."""
+    rung = top
+    while rung % _STEP == 0 and rung // _STEP >= max(size, narrow):
+        rung //= _STEP
+    return rung
+
+
+def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _numbers(model: nn.Module) -> Iterable[tuple[Place, int]]:
+    """The whole numbers that modules keep as attributes."""
+    for name, part in model.named_modules():
+        for key, value in vars(part).items():
+            if type(value) is int:
+                yield (name, key), value
