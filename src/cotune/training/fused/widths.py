@@ -91,9 +91,10 @@ class Widths:
         if any(group.get("eps") == 0 for group in run.optimizer.param_groups):
             return None  # what is filled up would become 0 / 0
         narrow = _NARROW if all(tensor.dim() <= 2 for tensor in tensors.values()) else _NARROW_KERNEL
+        scale = _scale([(tensors[name].shape[at], top) for (name, at), top in differing.tops.items()], narrow)
         dims: dict[str, list[int | None]] = {name: [None] * tensors[name].dim() for name, _ in differing.tops}
         for (name, at), top in differing.tops.items():
-            dims[name][at] = _rung(tensors[name].shape[at], top, narrow)
+            dims[name][at] = top // scale
         padding = Padding(tuple((name, tuple(own)) for name, own in dims.items()), ())
         widths, numbers = own_widths(run.model, padding), dict(_numbers(run.model))
         return replace(padding, places=tuple(place for place in differing.places if numbers[place] in widths))
@@ -143,12 +144,17 @@ for _name in (
     setattr(WidthOfALane, f"__{_name}__", _refuse)
 
 
-def _rung(size: int, top: int, narrow: int) -> int:
-    """The smallest of top, top / 4, top / 16, ... that is not below the size, nor narrower than is worth it."""
-    rung = top
-    while rung % _STEP == 0 and rung // _STEP >= max(size, narrow):
-        rung //= _STEP
-    return rung
+def _scale(sizes: Sequence[tuple[int, int]], narrow: int) -> int:
+    """The largest of 1, 4, 16, ... by which a network can be smaller than the largest one; sizes: its own, and that.
+
+    One for all its widths, because one often follows from another, and only as small as is worth it.
+    """
+    scale, widest = 1, max(top for _, top in sizes)
+    while widest // (scale * _STEP) >= narrow and all(
+        top % (scale * _STEP) == 0 and size <= top // (scale * _STEP) for size, top in sizes
+    ):
+        scale *= _STEP
+    return scale
 
 
 def _tensors(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
