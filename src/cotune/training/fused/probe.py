@@ -32,6 +32,8 @@ _NEARLY = 0.9
 """Of the numbers of lanes, the smallest that comes so near to the best: the fewer lanes, the better the suggestions."""
 _WINDOW_S, _ROUNDS, _ALONE = 0.01, 3, 4
 """So many seconds are measured at a time, in so many turns, and so many of a kind by themselves."""
+_ENOUGH_S = 0.3
+"""No further turn after so many seconds: long steps vary less, and cost the search more."""
 
 
 @final
@@ -154,9 +156,11 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
     populations = {size: Population(own, kind.form) for size, own in runs.items()}
     alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
     timed: list[Iterator[Any]] = [*map(_ticks, populations.values()), *map(endless, alone)]
-    spent = [math.inf] * len(timed)
+    spent, begun = [math.inf] * len(timed), time.perf_counter()
     for _ in range(_ROUNDS):
         spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
+        if time.perf_counter() - begun > _ENOUGH_S:
+            break
     slow, fast = spent[:2]
     lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
     separate = sum(ms * run.n_batches for ms, run in zip(spent[2:], alone, strict=True)) / len(alone)
