@@ -11,8 +11,7 @@ take turns, and the least of the rounds counts, because other load only ever add
 after their last epochs, and must agree within 0.01 in a space. Bars for fused training: 0.33 of inline in `fixed`,
 0.45 in `powers of two`, 0.65 in `full`, and everywhere 0.25 of Optuna. Run `python -m benchmarks.demo_race`.
 
-So far fusing helps equal shapes only: there the bars are met. Where shapes differ, a demanded fused pass costs more
-than inline, and `auto` goes back to one trial at a time, for a second of measuring at most.
+Where shapes differ, lanes are filled up to a common width and batches are cut, and all trials are lanes at once.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ from cotune.cli.demo import digits_space, digits_task
 OURS = ("inline", "fused", "auto")
 RIVAL = "optuna"
 TRIALS, EPOCHS = 100, 20
-LANES = 25
-SPACES = {"fixed": 3, "powers of two": 1, "full": 1}
-"""How many rounds each is raced: the more kinds of trials, the longer a fused pass takes."""
+SPACES = {"fixed": 25, "powers of two": 100, "full": 100}
+"""With how many lanes fused training is demanded: the less alike trials are, the more of them make a population."""
+ROUNDS = 3
 
 
 def space_of(name: str) -> ct.Space:
@@ -68,12 +67,12 @@ def cotune_run(space: str, executor: str, trials: int, epochs: int, folder: str)
 
     imported_s = time.process_time()
     torch.set_num_threads(1)
-    trainer = ct.Fused(lanes=LANES) if executor == "fused" else executor
+    trainer = ct.Fused(lanes=SPACES[space]) if executor == "fused" else executor
     with tempfile.TemporaryDirectory(dir=folder) as path:
         task = task_of(space, epochs)
         with ct.Study(task, space_of(space), path=path, strategy="random", executor=trainer, seed=0) as study:
             study.optimize(trials, progress=False)
-            lanes = study.settings["engine"]["lanes"] if executor == "auto" else LANES if executor == "fused" else 1
+            lanes = {"inline": 1, "fused": SPACES[space]}.get(executor) or study.settings["engine"]["lanes"]
             done = list(study.trials)
     return {
         "lanes": lanes, "cpu_s": time.process_time(), "import_cpu_s": imported_s,
@@ -141,7 +140,7 @@ def rows(*, quick: bool) -> list[dict[str, Any]]:
     if quick:
         contenders = (*OURS, RIVAL) if rivals.is_installed(RIVAL) else OURS
         return race("fixed", contenders, trials=8, epochs=2, rounds=1)
-    raced = (race(space, (*OURS, RIVAL), trials=TRIALS, epochs=EPOCHS, rounds=n) for space, n in SPACES.items())
+    raced = (race(space, (*OURS, RIVAL), trials=TRIALS, epochs=EPOCHS, rounds=ROUNDS) for space in SPACES)
     return [row for of_space in raced for row in of_space]
 
 

@@ -79,4 +79,5 @@ def _verdict(task: Task, space: Space, device: str, most: int) -> tuple[Census, 
     if verdict.lanes > 1 or not census.pairs:
         return census, verdict
     exact = survey(task, space, device, fills_up=False)
-    return exact, probe(task, exact, device=device, most=most)
+    other = probe(task, exact, device=device, most=most)
+    return (exact, other) if other.lanes > 1 else (census, verdict)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
+
+import torch
+from torch import nn
 
 from cotune.config import Config
 from cotune.training.fused.signature import Form, forms, signature
@@ -64,14 +68,18 @@ class Census:
         return frozenset(found for found, own in self.places.items() if not wanted.isdisjoint(own))
 
 
-def _narrow_and_wide(task: Task, drawn: Sequence[Values], device: str, largest: Mapping[str, int]) -> Iterator[Run]:
-    """Of every configuration, and the largest of each structure."""
+def _narrow_and_wide(
+    task: Task, drawn: Sequence[Values], device: str, largest: Mapping[str, int]
+) -> Iterator[nn.Module]:
+    """The model of every configuration, and without memory of its own the largest of each structure."""
     examples = dict[Hashable, Values]()
     for at, run in _built(task, drawn, device):
-        examples.setdefault(structure(run), drawn[at])
-        yield run
-    ends = [{name: largest.get(name, value) for name, value in config.items()} for config in examples.values()]
-    yield from (run for _, run in _built(task, ends, device))
+        examples.setdefault(structure(run.model), drawn[at])
+        yield run.model
+    for config in examples.values():
+        widest = {name: largest.get(name, value) for name, value in config.items()}
+        with Isolated(), torch.device("meta"), contextlib.suppress(Exception):  # then those drawn are the largest
+            yield task.model(Config(widest))
 
 
 def _built(task: Task, configs: Sequence[Values], device: str) -> Iterator[tuple[int, Run]]:

@@ -59,16 +59,16 @@ class Widths:
     differing: Mapping[Hashable, _Differing]
 
     @classmethod
-    def of(cls, runs: Iterable[Run]) -> Widths:
+    def of(cls, models: Iterable[nn.Module]) -> Widths:
         """By examples, the largest ones among them."""
         sizes = defaultdict[Hashable, defaultdict[tuple[str, int], set[int]]](lambda: defaultdict(set))
         numbers = defaultdict[Hashable, defaultdict[Place, set[int]]](lambda: defaultdict(set))
-        for run in runs:
-            key = structure(run)
-            for name, tensor in _tensors(run.model):
+        for model in models:
+            key = structure(model)
+            for name, tensor in _tensors(model):
                 for at, size in enumerate(tensor.shape):
                     sizes[key][name, at].add(size)
-            for place, number in _numbers(run.model):
+            for place, number in _numbers(model):
                 numbers[key][place].add(number)
         return cls(
             {
@@ -82,7 +82,7 @@ class Widths:
 
     def padding(self, run: Run) -> Padding | None:
         """How the run's tensors are filled up; None if nothing differs, or the run is larger than any example."""
-        differing = self.differing.get(structure(run))
+        differing = self.differing.get(structure(run.model))
         if differing is None or not differing.tops:
             return None
         tensors = dict(_tensors(run.model))
@@ -97,7 +97,7 @@ class Widths:
             dims[name][at] = top // scale
         padding = Padding(tuple((name, tuple(own)) for name, own in dims.items()), ())
         widths, numbers = own_widths(run.model, padding), dict(_numbers(run.model))
-        return replace(padding, places=tuple(place for place in differing.places if numbers[place] in widths))
+        return replace(padding, places=tuple(place for place in differing.places if numbers.get(place) in widths))
 
 
 def filled(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
@@ -117,10 +117,10 @@ def own_widths(model: nn.Module, padding: Padding | None) -> dict[int, int]:
     return {own: to for shape, dims in pairs for own, to in zip(shape, dims, strict=True) if to is not None}
 
 
-def structure(run: Run) -> Hashable:
+def structure(model: nn.Module) -> Hashable:
     """What networks have in common that differ in their widths only."""
-    modules = tuple((name, type(part).__qualname__) for name, part in run.model.named_modules())
-    return modules, tuple((name, tensor.dim(), str(tensor.dtype)) for name, tensor in _tensors(run.model))
+    modules = tuple((name, type(part).__qualname__) for name, part in model.named_modules())
+    return modules, tuple((name, tensor.dim(), str(tensor.dtype)) for name, tensor in _tensors(model))
 
 
 def n_numbers(model: nn.Module) -> int:
