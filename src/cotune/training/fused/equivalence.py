@@ -22,6 +22,7 @@ from cotune.training.fused.memory import attributes, configs, require_unchanged,
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
+from cotune.training.fused.ticks import piece_of
 from cotune.training.fused.widths import Place, corner
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
@@ -29,8 +30,8 @@ from cotune.training.samples import Batch
 _TOLERANCE = 1e-9
 _STEPS = 2
 _SHARES, _MIDDLE = (0.25, 0.5, 0.75), 0.4
-_ODD = 45
-"""A batch size of two pieces, of which the second is not full."""
+_ODD = 1.4
+"""In pieces: a batch of two, of which the second is not full."""
 _EVALUATED = 16
 _NOISE = 1e-10
 """Adam turns a gradient that is zero but for rounding into a full step; such entries of parameters are not compared."""
@@ -48,8 +49,8 @@ def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int],
     configurations of that signature, of different width if it allows that. seed: seeds the global generators, as
     `Isolated.seed` does. Raises Unfusable with what does not agree.
     """
-    first, second = pair
-    configs = [first, {**second, "batch_size": _ODD} if form.is_cut else second]
+    first, second = map(dict, pair)
+    configs = [first, second | {"batch_size": round(_ODD * piece_of(second["batch_size"]))} if form.is_cut else second]
     with _double():
         plain, steps = list[Run](), list[list[_Step]]()
         for number, config in enumerate(configs):

@@ -19,6 +19,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from cotune.config import Config
 from cotune.training.fused.optimizers import kind_of
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.ticks import piece_of
 from cotune.training.fused.widths import NO_PADDING, Dims, Padding, Place, filled
 from cotune.training.loop import Run
 from cotune.training.samples import InMemory
@@ -82,7 +83,8 @@ def signature(run: Run, form: Form) -> Hashable:
     loss = run.forward.criterion
     lifted, padding = numbers(run) if form.lifts else {}, form.padding or NO_PADDING
     return (
-        form, None if form.is_cut else run.batch_size, len(run.train), len(run.splits.validation),
+        form, piece_of(run.batch_size) if form.is_cut else run.batch_size,  # the form says which of them it is
+        len(run.train), len(run.splits.validation),
         Itself(train), Itself(held), str(run.device),
         tuple(_tensors(run.model, dict(padding.dims))), tuple(_modules(run.model, "", lifted, set(padding.places))),
         _groups(run),

@@ -1,7 +1,8 @@
 """One epoch of many lanes, cut into pieces that all lanes work through in step.
 
-Lanes of one batch size take a batch at a time. Where batch sizes differ, every batch is cut into pieces of at most
-`PIECE` samples, filled up with samples that do not count, and a lane updates its weights when its batch is complete.
+Lanes of one batch size take a batch at a time. Where batch sizes differ, every batch is cut into pieces of one size,
+filled up with samples that do not count, and a lane updates its weights when its batch is complete. Small batches and
+large ones have pieces of their own: many small pieces would cost a large batch more than they save.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from cotune.training.samples import Batch, InMemory, Samples
 
-PIECE = 32
+_PIECES = {64: 32, math.inf: 128}
+"""Samples per batch, at most -> samples per piece."""
 _PHASES, _OVERHEAD, _WORTH = 3, 20, 0.95
 """At most so many phases; what a tick costs besides its lanes, in lanes; which share of the cost one must leave."""
 
@@ -89,7 +91,7 @@ def whole(samples: Samples, rows: Tensor, size: int, dtype: torch.dtype | None) 
 def pieces(
     samples: Samples, rows: Sequence[Tensor], sizes: Sequence[int], shared: Sequence[Phase], dtype: torch.dtype | None
 ) -> Iterator[Tick]:
-    """Pieces of batches of different sizes. rows: per lane (n,). sizes: per lane, samples per batch.
+    """Pieces of batches of different sizes. rows: per lane (n,). sizes: per lane, samples per batch; of one `piece_of`.
 
     One lane more than train is in every tick: the last numbers of an array are computed by other code than the rest.
     """
@@ -99,7 +101,7 @@ def pieces(
     every[3] = 1
     for lane, own in enumerate(cut):
         every[:, lane, : len(own)] = own.T
-    places = np.arange(PIECE)
+    places = np.arange(piece_of(sizes[0]))
     begun = 0
     for phase in shared:
         lows, firsts, counts, wholes = every[:, : phase.n + 1]
@@ -113,9 +115,15 @@ def pieces(
         begun = phase.until
 
 
+def piece_of(size: int) -> int:
+    """How many samples at most a piece of a batch of that size has."""
+    return next(piece for most, piece in _PIECES.items() if size <= most)
+
+
 def n_pieces(n: int, size: int) -> int:
     """How many pieces an epoch of n samples has in batches of a size."""
-    return n // size * math.ceil(size / PIECE) + math.ceil(n % size / PIECE)
+    piece = piece_of(size)
+    return n // size * math.ceil(size / piece) + math.ceil(n % size / piece)
 
 
 def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
@@ -133,9 +141,9 @@ def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
 
 def _cut(n: int, size: int) -> Counts:
     """(pieces, 4): where in its order a lane's piece begins, and as in `Parts` first, n, size."""
-    lows = np.arange(0, n, size)
+    lows, piece = np.arange(0, n, size), piece_of(size)
     wholes = np.minimum(size, n - lows)
-    counts = -(-wholes // PIECE)
+    counts = -(-wholes // piece)
     batch = np.repeat(np.arange(len(lows)), counts)
-    first = (np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)) * PIECE
-    return np.stack([lows[batch] + first, first, np.minimum(PIECE, wholes[batch] - first), wholes[batch]], 1)
+    first = (np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)) * piece
+    return np.stack([lows[batch] + first, first, np.minimum(piece, wholes[batch] - first), wholes[batch]], 1)
