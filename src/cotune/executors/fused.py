@@ -24,7 +24,7 @@ from cotune.executors.executor import Emit, Executor
 from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
-from cotune.executors.survey import largest, survey
+from cotune.executors.survey import survey, widths
 from cotune.records import Event, Job
 from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
@@ -93,7 +93,7 @@ class _FusedExecutor:
         if self._settings.census is not None:
             return self._settings.census
         space = self._equipment.space
-        return survey(self._objective.task, space, self._device) if largest(space) else Census()
+        return survey(self._objective.task, space, self._device) if widths(space) else Census()
 
     def require_fusable(self, examples: Sequence[Config]) -> None:
         """Raise StudyError, before any trial, if one of the configurations cannot be fused."""

@@ -44,8 +44,9 @@ def measured(log: Log, target: Target, trials: int | None, *, learns: bool) -> t
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
         return Inline(), f"one trial at a time: {known['why']}"
-    census = census or survey(task, space, device, fills_up=known["fills_up"])
-    fused = Fused(lanes=known["lanes"], is_demanded=False, census=census, worth=census.of_places(known["pays"]))
+    census = census or survey(task, space, device, fills_up=known.get("fills_up", False))
+    worth = census.of_places(known["pays"]) if "pays" in known else None
+    fused = Fused(lanes=known["lanes"], is_demanded=False, census=census, worth=worth)
     return fused, f"fused trials: {known['why']}"
 
 
@@ -63,12 +64,14 @@ def _too_few() -> Verdict:
 def _without_measuring(task: Task, space: Space, trials: int | None, device: str) -> Verdict | None:
     """What is clear from one configuration and the budget; None if it takes a measurement."""
     with Isolated() as isolated:
-        run = Run(task, space.examples()[0], isolated=isolated, device=device)
         try:
+            run = Run(task, space.examples()[0], isolated=isolated, device=device)
             told(run, EXACT)
+            seconds = math.inf if trials is None else trials * task.epochs * epoch_s(run)
         except Unfusable as refusal:
             return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
-        seconds = math.inf if trials is None else trials * task.epochs * epoch_s(run)
+        except Exception:  # noqa: BLE001 - of the user's code; a trial will tell
+            return None
     return apart(f"all trials together take about {seconds:.1f} s") if seconds < _SHORT_S else None
 
 

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from cotune.training.loop import Run
+from cotune.training.schedules import Pacer
 
 
 def endless(run: Run) -> Iterator[object]:
-    """The run's steps, epoch after epoch."""
+    """The run's steps, epoch after epoch; without its schedule, which may have an end."""
+    run.pacer = Pacer(None, by_batch=True)
     return itertools.chain.from_iterable(run.steps(epoch) for epoch in itertools.count())
 
 

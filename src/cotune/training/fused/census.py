@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-import torch
 from torch import nn
 
 from cotune.config import Config
 from cotune.training.fused.signature import Form, forms, signature
-from cotune.training.fused.widths import Widths, n_numbers, structure
+from cotune.training.fused.widths import Padding, Widths, n_numbers, structure
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
 
 Values = Mapping[str, Any]
+Wider = Callable[[Values], Sequence[Values]]
+"""A configuration -> those that are like it, but at the upper end of a number that may be a width."""
+
+_MOST_NUMBERS, _MOST_STRUCTURES = 500_000, 4
+"""Larger networks, on average, do not gain by training together, and take long to build; the commonest structures."""
 
 
 @final
@@ -36,15 +39,15 @@ class Census:
     pairs: Mapping[Hashable, tuple[Values, Values]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, task: Task, drawn: Sequence[Values], device: str, *, largest: Mapping[str, int]) -> Census:
+    def of(cls, task: Task, drawn: Sequence[Values], device: str, wider: Wider | None = None) -> Census:
         """Builds every configuration; one that cannot be built or fused is of no kind.
 
-        largest: of the hyperparameters that may be widths; none if networks are not to be filled up to a common one.
+        wider: tells the widest networks of the space; None if networks are not to be filled up to a common width.
         """
-        widths = Widths.of(_narrow_and_wide(task, drawn, device, largest)) if largest else None
+        widths = None if wider is None else _widths(task, drawn, device, wider)
         places, sizes = defaultdict[Hashable, list[int]](list), defaultdict[Hashable, dict[int, Values]](dict)
         for at, run in _built(task, drawn, device):
-            for form in forms(run, None if widths is None else widths.padding(run)):
+            for form in forms(run, _padding(run, widths)):
                 found = _signature(run, form)
                 if found is not None:
                     places[found].append(at)
@@ -55,8 +58,8 @@ class Census:
 
     def forms(self, run: Run) -> Sequence[Form]:
         """The forms to try for a run, the most general first: they follow from it and the space alone."""
-        padding = None if self.widths is None else self.widths.padding(run)
-        return [form for form in forms(run, padding) if not form.padding or _signature(run, form) in self.pairs]
+        possible = forms(run, _padding(run, self.widths))
+        return [form for form in possible if not form.padding or _signature(run, form) in self.pairs]
 
     def share(self, found: Hashable) -> float:
         """Of all trials, those of that signature."""
@@ -68,18 +71,18 @@ class Census:
         return frozenset(found for found, own in self.places.items() if not wanted.isdisjoint(own))
 
 
-def _narrow_and_wide(
-    task: Task, drawn: Sequence[Values], device: str, largest: Mapping[str, int]
-) -> Iterator[nn.Module]:
-    """The model of every configuration, and without memory of its own the largest of each structure."""
-    examples = dict[Hashable, Values]()
+def _widths(task: Task, drawn: Sequence[Values], device: str, wider: Wider) -> Widths | None:
+    """How wide the networks are; None if they are too large for a pass to gain by any of this."""
+    models, examples, n = list[nn.Module](), defaultdict[Hashable, list[Values]](list), 0
     for at, run in _built(task, drawn, device):
-        examples.setdefault(structure(run.model), drawn[at])
-        yield run.model
-    for config in examples.values():
-        widest = {name: largest.get(name, value) for name, value in config.items()}
-        with Isolated(), torch.device("meta"), contextlib.suppress(Exception):  # then those drawn are the largest
-            yield task.model(Config(widest))
+        models.append(run.model)
+        examples[structure(run.model)].append(drawn[at])
+        n += n_numbers(run.model)
+        if n > _MOST_NUMBERS * (at + 1):
+            return None
+    common = sorted(examples.values(), key=len, reverse=True)[:_MOST_STRUCTURES]
+    ends = [config for alike in common if len(alike) > 1 for config in wider(alike[0])]
+    return Widths.of([*models, *(run.model for _, run in _built(task, ends, device))])
 
 
 def _built(task: Task, configs: Sequence[Values], device: str) -> Iterator[tuple[int, Run]]:
@@ -87,9 +90,17 @@ def _built(task: Task, configs: Sequence[Values], device: str) -> Iterator[tuple
         try:
             with Isolated() as isolated:
                 run = Run(task, Config(dict(config)), isolated=isolated, device=device)
+                n_numbers(run.model)
         except Exception:  # noqa: BLE001, S112 - the trial that has this configuration will tell
             continue
         yield at, run
+
+
+def _padding(run: Run, widths: Widths | None) -> Padding | None:
+    try:
+        return None if widths is None else widths.padding(run)
+    except Exception:  # noqa: BLE001 - a tensor without a shape, say
+        return None
 
 
 def _signature(run: Run, form: Form) -> Hashable | None:

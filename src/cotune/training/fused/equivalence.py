@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, final
 
 import numpy as np
@@ -50,7 +50,9 @@ def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int],
     `Isolated.seed` does. Raises Unfusable with what does not agree.
     """
     first, second = map(dict, pair)
-    configs = [first, second | {"batch_size": round(_ODD * piece_of(second["batch_size"]))} if form.is_cut else second]
+    if form.is_cut:
+        second["batch_size"] = _odd(build(0, first))
+    configs = [first, second]
     with _double():
         plain, steps = list[Run](), list[list[_Step]]()
         for number, config in enumerate(configs):
@@ -141,13 +143,18 @@ class _Step:
 def _alone(run: Run, seed: Callable[[int], None]) -> list[_Step]:
     """A few steps of one run by itself. Raises Unfusable if its code wants another precision than double."""
     run.model.train()
-    seed(seeds.integer(run.seed, Purpose.NOISE, 0))
     with told_by_line(run.task.model):
-        return list(_computed(run))
+        return list(_computed(run, seed))
 
 
-def _computed(run: Run) -> Iterator[_Step]:
-    for batch, _ in zip(_batches(run), range(_STEPS), strict=False):
+def _odd(run: Run) -> int:
+    """A batch size for which there is a piece that is not full, and a batch of two pieces if there ever is one."""
+    n, piece = len(run.train), piece_of(run.batch_size)
+    return min(round(_ODD * piece), n) if n > piece else max(1, round(n / _ODD))
+
+
+def _computed(run: Run, seed: Callable[[int], None]) -> Iterator[_Step]:
+    for batch in islice(_many_batches(run, seed), _STEPS):
         run.optimizer.zero_grad(set_to_none=True)
         loss = run.forward(batch)[1]
         loss.backward()
@@ -165,7 +172,7 @@ def _compare(population: Population, twins: Sequence[Run], alone: Sequence[Seque
     """Lanes whose batches are cut come to their steps at different times."""
     steady, kept = [dict[str, Tensor]() for _ in twins], list[dict[Place, Hashable]]()
     done, losses = [0] * len(twins), torch.zeros(len(twins), dtype=torch.float64)
-    for tick in population.begin([0] * len(twins)):
+    for tick in (tick for epoch in range(_STEPS) for tick in population.begin([epoch] * len(twins))):
         part = population.gradients(tick)
         losses[: len(part)] += part
         due = [lane for lane, is_step in enumerate(tick.steps[:-1]) if is_step and done[lane] < len(alone[lane])]
@@ -262,8 +269,15 @@ def _require(fused: Tensor, plain: Tensor, what: str) -> None:
         raise Unfusable(f"{what} differs by {gap:.1e}")
 
 
-def _batches(run: Run, size: int | None = None) -> Iterator[Batch]:
-    for batch in run.train.samples.batches(run.order(0), size or run.batch_size, torch.Generator()):
+def _many_batches(run: Run, seed: Callable[[int], None]) -> Iterator[Batch]:
+    """Of as many epochs as there are steps, so that there are enough."""
+    for epoch in range(_STEPS):
+        seed(seeds.integer(run.seed, Purpose.NOISE, epoch))
+        yield from _batches(run, run.batch_size, epoch)
+
+
+def _batches(run: Run, size: int, epoch: int = 0) -> Iterator[Batch]:
+    for batch in run.train.samples.batches(run.order(epoch), size, torch.Generator()):
         yield Batch(
             tuple(_precise(value) for value in batch.inputs),
             {name: _precise(value) for name, value in batch.named.items()},

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.autograd.graph import disable_saved_tensors_hooks
 
 from cotune.config import Config
+from cotune.training.fused import zeros
 from cotune.training.fused.escape import per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
-from cotune.training.fused.refusal import told_by_line
+from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
 from cotune.training.fused.stacked import Stacked, held
+from cotune.training.fused.widths import Padding
 from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
@@ -38,7 +40,8 @@ class LaneForward:
         losses = [run.forward.criterion.loss for run in runs]
         modules = [loss for loss in losses if isinstance(loss, nn.Module)]
         self._losses = Stacked(modules) if modules else None
-        self._lanewise = Lanewise(lanes)
+        self._marks = _marks([run.model for run in runs], form.padding, self.models)
+        self._lanewise = Lanewise(lanes, follows_zeros=bool(form.padding))
         places = numbers(first) if lifts else {}
         own = [{place: getattr(module_at(run, place), place[1]) for place in places} for run in runs]
         configs = [config_numbers(run.forward.criterion.config) if lifts else {} for run in runs]
@@ -75,10 +78,14 @@ class LaneForward:
         """What one lane computes; runs under vmap."""
         lifted = dict(zip(self._numbers, own, strict=True))
         criterion = self._criterion
+        for tensor, marks in zip(tensors, self._marks, strict=True):
+            zeros.mark(tensor, marks)
         with ExitStack() as stack:
             model = stack.enter_context(self.models.inhabited(tensors))
             stack.enter_context(held(model, {place: v for place, v in lifted.items() if not place[0].startswith(LOSS)}))
             output = model(*batch.inputs, **batch.named)
+            if zeros.is_near([output]):
+                raise Unfusable("has an output whose size differs from lane to lane")
             loss = criterion.loss
             if self._losses is not None:
                 loss = stack.enter_context(self._losses.inhabited(losses))
@@ -91,6 +98,16 @@ class LaneForward:
             if config is not None:
                 self.names_read |= config.read
             return output, result
+
+
+def _marks(models: Sequence[nn.Module], padding: Padding | None, stacked: Stacked) -> list[zeros.Marks]:
+    """Of every parameter and buffer, where it is filled up."""
+    dims = dict(padding.dims) if padding else {}
+    own = [{**dict(model.named_parameters()), **dict(model.named_buffers())} for model in models]
+    return [
+        {at: tuple(lane[name].shape[at] for lane in own) for at, to in enumerate(dims.get(name, ())) if to is not None}
+        for name in (*stacked.parameters, *stacked.buffers)
+    ]
 
 
 def _along_lanes(lanes: Sequence[Mapping[_Key, float]], device: torch.device) -> dict[_Key, Tensor]:

@@ -7,7 +7,9 @@ the same bits whether a trial trains in a lane or by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import final
 
 import torch
@@ -16,7 +18,9 @@ from torch import Tensor
 from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.ticks import Parts, Tick
 from cotune.training.fused.widths import corner
+from cotune.training.fused.zeros import Marks
 
+_NONE: Marks = MappingProxyType({})
 Fill = Callable[[Tensor, torch.Generator, int], object]
 """Fills one lane's tensor in place from its generator; the number says which lane it is."""
 
@@ -25,11 +29,8 @@ Fill = Callable[[Tensor, torch.Generator, int], object]
 class Lanes:
     """K lanes. weights (K, samples): what each sample's loss counts in this pass; None where losses are plain means."""
 
-    def __init__(self, widths: Sequence[Mapping[int, int]], device: torch.device) -> None:
-        """widths: per lane, its own sizes of what is filled up -> to what."""
-        n_lanes = len(widths)
+    def __init__(self, n_lanes: int, device: torch.device) -> None:
         self.weights: Tensor | None = None
-        self._own = [_inverted(own) for own in widths]
         self._generators = [torch.Generator(device) for _ in range(n_lanes)]
         self._device = device
         self._parts: Parts | None = None
@@ -52,20 +53,24 @@ class Lanes:
         self._n_calls, self._n = 0, len(self._generators) if tick is None else len(tick.steps)
         self._n_samples = None if tick is None else tick.batch.target.shape[1]
 
-    def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill) -> Tensor:
+    def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks = _NONE) -> Tensor:
         """(K, *shape): each lane filled by itself. Of a batch in pieces, all is drawn with the first.
 
-        Units that are filled up draw nothing, and have zeros.
+        marks: where lanes have sizes of their own; the rest draws nothing, and has zeros.
         """
         drawn = torch.empty((self._n, *shape), dtype=dtype, device=self._device)
-        if (self._parts is not None or any(self._own)) and (not shape or shape[0] != self._n_samples):
+        if self._parts is not None and (not shape or shape[0] != self._n_samples or 0 in marks):
             raise Unfusable("draws noise whose first dimension is not the samples")
         for lane, (values, generator) in enumerate(zip(drawn.unbind(0), self._generators, strict=False)):
-            self._fill(values, generator, lane, fill)
+            own = [marks[at][lane] if at in marks else size for at, size in enumerate(shape)]
+            self._fill(values, own, lane, partial(_drawn, fill, generator, lane))
         self._n_calls += 1
         return drawn
 
-    def kept(self, shape: Sequence[int], dtype: torch.dtype, p: Sequence[float], *, is_scaled: bool = True) -> Tensor:
+    def kept(
+        self, shape: Sequence[int], dtype: torch.dtype, p: Sequence[float], *, is_scaled: bool = True,
+        marks: Marks = _NONE,
+    ) -> Tensor:  # fmt: skip
         """(K, *shape): 0 with probability p and otherwise 1, or 1 / (1 - p) if scaled.
 
         A lane with p of 0 or 1 draws nothing, as torch has it.
@@ -80,19 +85,18 @@ class Lanes:
             else:
                 values.fill_(share)
 
-        return self.filled(shape, dtype, fill)
+        return self.filled(shape, dtype, fill, marks)
 
-    def _fill(self, values: Tensor, generator: torch.Generator, lane: int, fill: Fill) -> None:
-        own, shape = self._own[lane], list(values.shape)
-        shape[1:] = [own.get(size, size) for size in shape[1:]]
+    def _fill(self, values: Tensor, own: Sequence[int], lane: int, fill: Callable[[Tensor], object]) -> None:
+        """own: the lane's shape."""
         if self._parts is not None:
-            self._fill_part(values, [int(self._parts.size[lane]), *shape[1:]], lane, lambda v: fill(v, generator, lane))
-        elif shape == list(values.shape):
-            fill(values, generator, lane)
+            self._fill_part(values, [int(self._parts.size[lane]), *own[1:]], lane, fill)
+        elif list(values.shape) == own:
+            fill(values)
         else:
-            drawn = values.new_empty(shape)
-            fill(drawn, generator, lane)
-            values.zero_()[corner(shape)] = drawn
+            drawn = values.new_empty(own)
+            fill(drawn)
+            values.zero_()[corner(own)] = drawn
 
     def _fill_part(self, values: Tensor, whole: Sequence[int], lane: int, fill: Callable[[Tensor], object]) -> None:
         """whole: the shape for all samples of the lane's batch."""
@@ -109,7 +113,5 @@ class Lanes:
         values[corner((n, *whole[1:]))] = kept[self._n_calls][first : first + n]
 
 
-def _inverted(widths: Mapping[int, int]) -> dict[int, int]:
-    """Filled-up size -> the lane's own; none where two of its own are filled up to the same."""
-    own = {to: size for size, to in widths.items()}
-    return own if len(own) == len(widths) else {}
+def _drawn(fill: Fill, generator: torch.Generator, lane: int, values: Tensor) -> object:
+    return fill(values, generator, lane)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from cotune.training.fused import zeros
 from cotune.training.fused.escape import across, is_of_lanes
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.operations import OPERATIONS
@@ -25,16 +26,34 @@ from cotune.training.fused.refusal import Unfusable
 
 @final
 class Lanewise(TorchFunctionMode):
-    """In force while the code of lanes runs under torch.vmap."""
+    """In force while the code of lanes runs under torch.vmap.
 
-    def __init__(self, lanes: Lanes) -> None:
+    follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them.
+    """
+
+    def __init__(self, lanes: Lanes, *, follows_zeros: bool) -> None:
         super().__init__()
-        self._lanes = lanes
+        self._lanes, self._follows_zeros = lanes, follows_zeros
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
+        if not self._follows_zeros or not (zeros.is_near(args) or zeros.is_near(named.values())):
+            return self._done(func, args, named)
+        marks = zeros.after(func, args, named)
+        self._follows_zeros = False  # what it is made of was judged with it
+        try:
+            result = self._done(func, args, named)
+        finally:
+            self._follows_zeros = True
+        if func in zeros.SHAPES:
+            return zeros.described(func, args, result)
+        if isinstance(result, Tensor):
+            zeros.mark(result, marks)
+        return result
+
+    def _done(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         operation = OPERATIONS.get(func)
         if operation is not None:
             result = operation(self._lanes, *args, **named)

@@ -17,6 +17,7 @@ from cotune.training.fused import kernels, recurrent
 from cotune.training.fused.escape import across
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.zeros import marks_of
 
 
 def _across(lanes: Lanes, function: Callable[..., Any], *inputs: Any) -> Any:
@@ -49,9 +50,10 @@ def _feature_dropout(lanes: Lanes, input: Tensor, p: Any = 0.5, training: bool =
 def _masked(lanes: Lanes, input: Tensor, shape: Sequence[int], p: Any, training: bool, inplace: bool) -> Tensor:
     n, strides = len(lanes), input.stride()
     places = sorted(range(len(shape)), key=lambda at: strides[at], reverse=True)  # drawn in the order of the memory
+    marks = {places.index(at): sizes for at, sizes in marks_of(input).items()}
 
     def drawn(p: Any) -> Tensor:
-        mask = lanes.kept([shape[at] for at in places], input.dtype, _numbers(p, n))
+        mask = lanes.kept([shape[at] for at in places], input.dtype, _numbers(p, n), marks=marks)
         return mask.permute(0, *[1 + places.index(at) for at in range(len(shape))])
 
     mask = _across(lanes, drawn, p)

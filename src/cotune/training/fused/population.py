@@ -16,7 +16,6 @@ from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
-from cotune.training.fused.widths import own_widths
 from cotune.training.loop import Run
 
 Measured = dict[str, float] | Exception
@@ -41,7 +40,7 @@ class Population:
         self._order = sorted(range(len(runs)), key=lambda at: (*self._kinds[at], runs[at].batch_size))
         self.runs = [runs[at] for at in self._order]
         self._members = [*self.runs, self.runs[-1]]
-        self._lanes = Lanes([own_widths(run.model, form.padding) for run in self._members], self._device)
+        self._lanes = Lanes(len(self._members), self._device)
         self._forward = LaneForward(self._members, self._lanes, form)
         self._parameters = self._forward.models.parameters
         self._leaves: Mapping[str, Tensor] = self._parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.ticks import Phase
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
+from cotune.training.schedules import Pacer
 from cotune.training.task import Task
 from cotune.training.timing import endless, step_s
 
@@ -125,7 +127,11 @@ def probe(task: Task, census: Census, *, device: str, most: int) -> Verdict:
             return apart(f"cannot fuse {name}: {refusal}")
         if not kinds:
             return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
-        return _judged([_cost(bench, census, kind, most) for kind in kinds], most, fills_up=census.widths is not None)
+        costs = list[_Cost]()
+        for kind in kinds:
+            with contextlib.suppress(torch.OutOfMemoryError, MemoryError):  # then it does not pay
+                costs.append(_cost(bench, census, kind, most))
+        return _judged(costs, most, fills_up=census.widths is not None) if costs else apart("out of memory")
 
 
 def _proven(bench: _Bench, census: Census, common: Sequence[Hashable]) -> list[Kind]:
@@ -153,6 +159,8 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
     configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
     few = max(FEWEST - 1, n // 4)
     runs = {size: [bench.run(at, config) for at, config in enumerate(_spread(configs, size))] for size in (few, n)}
+    for run in (run for own in runs.values() for run in own):
+        run.pacer = Pacer(None, by_batch=True)  # a schedule may have an end
     populations = {size: Population(own, kind.form) for size, own in runs.items()}
     alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
     timed: list[Iterator[Any]] = [*map(_ticks, populations.values()), *map(endless, alone)]

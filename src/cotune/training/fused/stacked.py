@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cotune.training.fused.refusal import Unfusable
-from cotune.training.fused.widths import NO_PADDING, Padding, WidthOfALane, corner, filled
+from cotune.training.fused.widths import NO_PADDING, Padding, corner, filled
+from cotune.training.fused.zeros import WidthOfALane
 
 
 @final

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Never, final
+from typing import final
 
 from torch import Tensor, nn
 
@@ -20,6 +20,8 @@ Dims = tuple[int | None, ...]
 Place = tuple[str, str]
 """An attribute of a module's part: the submodule's name, and its own."""
 
+_LEAST = 1e-30
+"""A smaller number is nearly zero in single precision."""
 _STEP = 4
 """A width is at most so many times filled up: fewer populations for more zeros, where a pass costs more than zeros."""
 _NARROW, _NARROW_KERNEL = 64, 8
@@ -88,7 +90,7 @@ class Widths:
         tensors = dict(_tensors(run.model))
         if any(tensors[name].shape[at] > top for (name, at), top in differing.tops.items()):
             return None
-        if any(group.get("eps") == 0 for group in run.optimizer.param_groups):
+        if any(group.get("eps", 1.0) < _LEAST for group in run.optimizer.param_groups):
             return None  # what is filled up would become 0 / 0
         narrow = _NARROW if all(tensor.dim() <= 2 for tensor in tensors.values()) else _NARROW_KERNEL
         scale = _scale([(tensors[name].shape[at], top) for (name, at), top in differing.tops.items()], narrow)
@@ -120,28 +122,15 @@ def own_widths(model: nn.Module, padding: Padding | None) -> dict[int, int]:
 def structure(model: nn.Module) -> Hashable:
     """What networks have in common that differ in their widths only."""
     modules = tuple((name, type(part).__qualname__) for name, part in model.named_modules())
-    return modules, tuple((name, tensor.dim(), str(tensor.dtype)) for name, tensor in _tensors(model))
+    kernels = tuple(
+        (name, tensor.dim(), tuple(tensor.shape[2:]), str(tensor.dtype)) for name, tensor in _tensors(model)
+    )
+    return modules, kernels
 
 
 def n_numbers(model: nn.Module) -> int:
     """How many numbers its tensors hold."""
     return sum(tensor.numel() for _, tensor in _tensors(model))
-
-
-@final
-class WidthOfALane:
-    """Stands for a width in the code that all lanes run, where each has its own: no code may look at it."""
-
-
-def _refuse(*_: object) -> Never:
-    raise TypeError("reads a width, which differs from lane to lane")
-
-
-for _name in (
-    "eq", "ne", "lt", "le", "gt", "ge", "bool", "index", "int", "float", "add", "radd", "sub", "rsub", "mul", "rmul",
-    "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "pow", "rpow", "neg",
-):  # fmt: skip
-    setattr(WidthOfALane, f"__{_name}__", _refuse)
 
 
 def _scale(sizes: Sequence[tuple[int, int]], narrow: int) -> int:
