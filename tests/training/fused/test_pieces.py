@@ -88,6 +88,24 @@ def test_a_loss_that_is_no_mean_over_samples_does_not():
     assert not form_of(t, {"batch_size": 16}).is_cut
 
 
+class Counting(nn.Module):
+    """Counts its batches in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+        self.register_buffer("n", torch.zeros(()))
+
+    def forward(self, x):
+        self.n += 1
+        return self.head(x)
+
+
+def test_what_counts_its_batches_is_not_cut():
+    x, y = (part[:30] for part in ct.data.digits())  # every batch is one piece, and some lanes idle
+    assert not form_of(task(lambda c: Counting(), data=(x, y)), {"batch_size": 16}).is_cut
+
+
 @pytest.mark.parametrize("n", [1, 31, 32, 33, 77, 100])
 @pytest.mark.parametrize("size", [1, 16, 32, 33, 64, 100, 200])
 def test_pieces_are_counted_without_making_them(n, size):

@@ -57,7 +57,10 @@ def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int],
         plain, steps = list[Run](), list[list[_Step]]()
         for number, config in enumerate(configs):
             plain.append(_prepared(build(number, config), number, form))
+            still = {name: buffer.clone() for name, buffer in plain[-1].model.named_buffers()}
             steps.append(_alone(plain[-1], seed))
+            if form.is_cut:
+                _require_still(plain[-1], still)
         fused = [_prepared(build(number, config), number, form) for number, config in enumerate(configs)]
         _overwrite_globals(build, fused[0].config)
         population = Population(fused, form, dtype=torch.float64)
@@ -80,6 +83,13 @@ def _prepared(run: Run, number: int, form: Form) -> Run:
     if form.lifts:
         _vary(run, number)
     return run
+
+
+def _require_still(run: Run, buffers: Mapping[str, Tensor]) -> None:
+    """Of pieces of batches there are more than of batches, and lanes that idle are in passes too."""
+    for name, buffer in run.model.named_buffers():
+        if not torch.equal(buffer, buffers[name]):
+            raise Unfusable(f"changes the buffer {name} with every batch")
 
 
 def _overwrite_globals(build: Build, config: Config) -> None:
