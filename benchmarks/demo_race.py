@@ -37,7 +37,7 @@ RIVAL = "optuna"
 TRIALS, EPOCHS = 100, 20
 SPACES = {"fixed": 25, "powers of two": 100, "full": 100}
 """With how many lanes fused training is demanded: the less alike trials are, the more of them make a population."""
-ROUNDS = 3
+ROUNDS = 2
 
 
 def space_of(name: str) -> ct.Space:
