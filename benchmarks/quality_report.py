@@ -82,13 +82,17 @@ def ranks(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def summaries(every: Mapping[str, Sequence[Run]], half: str, trials: int) -> Iterator[Row]:
-    """Per regime and strategy: regret over its own runs; rank and wins on the cells that all widely run ones share."""
+    """Per regime and strategy: regret over its own runs; rank and wins on the cells that all widely run ones share.
+
+    shared_regret is over the cells that all rivals share which ran on every problem, be their seeds ever so few.
+    """
     found = {who: regrets(runs, trials) for who, runs in every.items()}
     for regime, names in _groups(half):
         own = {who: {key: value for key, value in cells.items() if key[0] in names} for who, cells in found.items()}
         largest = max(map(len, own.values()), default=0)
         wide = [who for who, cells in own.items() if cells and len(cells) >= 0.7 * largest]
         shared = sorted(set.intersection(*(set(own[who]) for who in wide))) if wide else []
+        level = _shared_regrets({who: cells for who, cells in own.items() if who in STRATEGIES})
         placed = ranks(np.array([[own[who][key] for who in wide] for key in shared])) if shared else None
         for who, cells in own.items():
             if not cells:
@@ -107,7 +111,19 @@ def summaries(every: Mapping[str, Sequence[Run]], half: str, trials: int) -> Ite
                 low, high = clustered_interval(mine, [problem for problem, _ in shared])
                 wins = int((mine == placed.min(axis=1)).sum())
                 row |= {"rank": float(mine.mean()), "rank_low": low, "rank_high": high, "wins": wins, "of": len(shared)}
-            yield row
+            yield row | level.get(who, {})
+
+
+def _shared_regrets(rivals: Mapping[str, Regrets]) -> dict[str, Row]:
+    """Of each that ran on all problems, over the cells that these share."""
+    names = {problem for cells in rivals.values() for problem, _ in cells}
+    everywhere = {who: cells for who, cells in rivals.items() if cells and {problem for problem, _ in cells} == names}
+    shared = sorted(set.intersection(*map(set, everywhere.values()))) if everywhere else []
+    return {
+        who: {"shared_regret": float(np.mean([cells[key] for key in shared])), "shared_runs": len(shared)}
+        for who, cells in everywhere.items()
+        if shared
+    }
 
 
 def differences(every: Mapping[str, Sequence[Run]], half: str, trials: int) -> Iterator[Row]:
@@ -182,6 +198,7 @@ def _verdicts(first: Sequence[Row], second: Sequence[Row]) -> Iterator[str]:
     judged = [who for who in dict.fromkeys(row["strategy"] for row in second) if who not in PLAIN]
     for ours in judged:
         yield f"## {ours} on the confirmation problems, against the rival that was best on the tuning problems\n"
+        yield "Which one that is, is judged by the cells that all rivals share which ran on every tuning problem.\n"
         rows = [_verdict(ours, regime, trials, first, second) for trials in (50, 100) for regime in REGIMES]
         yield from _grid(
             ["trials", "regime", "rival", "difference", "clustered", "plain", "so"], list(filter(None, rows))
@@ -199,11 +216,11 @@ def _verdict(ours: str, regime: str, trials: int, first: Sequence[Row], second: 
     rivals = [
         row for row in first
         if (row["half"], row["trials"], row["regime"]) == ("tuning", trials, regime)
-        and row["strategy"] in STRATEGIES and "rank" in row
+        and "shared_regret" in row
     ]  # fmt: skip
     if not rivals:
         return []
-    best = min(rivals, key=lambda row: row["regret"])["strategy"]
+    best = min(rivals, key=lambda row: row["shared_regret"])["strategy"]
     wanted = ("confirmation", trials, regime, ours, best)
     for row in second:
         if (row["half"], row["trials"], row["regime"], row["strategy"], row["rival"]) == wanted:

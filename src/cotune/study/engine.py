@@ -20,6 +20,8 @@ _GENERATIONS = 4
 """A search that learns from results trains no more trials at a time than leave it so many rounds of them."""
 _MOST, _MOST_UNSEEN = 32, 128
 """At most so many at a time; the latter if nobody looks at results before the end."""
+_SHARE = 0.01
+"""Of the time that the search takes, so much is spent on measuring, or a little more."""
 _SHORT_S = 3.0
 """A search that takes less is not worth a measurement."""
 
@@ -38,9 +40,9 @@ def measured(log: Log, target: Target, trials: int | None, *, learns: bool) -> t
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
         most = _most(trials, learns=learns)
-        verdict = _without_measuring(task, space, trials, device) if most >= FEWEST else _too_few()
+        verdict, search_s = _outlook(task, space, trials, device) if most >= FEWEST else (_too_few(), 0.0)
         if verdict is None:
-            census, verdict = _verdict(task, space, device, most)
+            census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
         return Inline(), f"one trial at a time: {known['why']}"
@@ -61,26 +63,27 @@ def _too_few() -> Verdict:
     return apart("there are too few trials to train several at a time")
 
 
-def _without_measuring(task: Task, space: Space, trials: int | None, device: str) -> Verdict | None:
-    """What is clear from one configuration and the budget; None if it takes a measurement."""
+def _outlook(task: Task, space: Space, trials: int | None, device: str) -> tuple[Verdict | None, float]:
+    """What is clear from one configuration and the budget, None if it takes a measurement; and the search's seconds."""
     with Isolated() as isolated:
         try:
             run = Run(task, space.examples()[0], isolated=isolated, device=device)
             told(run, EXACT)
             seconds = math.inf if trials is None else trials * task.epochs * epoch_s(run)
         except Unfusable as refusal:
-            return apart(f"cannot fuse {type(run.model).__name__}: {refusal}")
+            return apart(f"cannot fuse {type(run.model).__name__}: {refusal}"), 0.0
         except Exception:  # noqa: BLE001 - of the user's code; a trial will tell
-            return None
-    return apart(f"all trials together take about {seconds:.1f} s") if seconds < _SHORT_S else None
+            return None, math.inf
+    is_short = seconds < _SHORT_S
+    return apart(f"all trials together take about {seconds:.1f} s") if is_short else None, seconds
 
 
-def _verdict(task: Task, space: Space, device: str, most: int) -> tuple[Census, Verdict]:
+def _verdict(task: Task, space: Space, device: str, most: int, within_s: float) -> tuple[Census, Verdict]:
     """With networks filled up to a common width if they differ and that pays, and otherwise as they are."""
     census = survey(task, space, device)
-    verdict = probe(task, census, device=device, most=most)
+    verdict = probe(task, census, device=device, most=most, within_s=within_s)
     if verdict.lanes > 1 or not census.pairs:
         return census, verdict
     exact = survey(task, space, device, fills_up=False)
-    other = probe(task, exact, device=device, most=most)
+    other = probe(task, exact, device=device, most=most, within_s=within_s)
     return (exact, other) if other.lanes > 1 else (census, verdict)

@@ -111,10 +111,11 @@ def epoch_s(run: Run) -> float:
     return _window(endless(run)) * run.n_batches / 1e3
 
 
-def probe(task: Task, census: Census, *, device: str, most: int) -> Verdict:
+def probe(task: Task, census: Census, *, device: str, most: int, within_s: float = math.inf) -> Verdict:
     """Measure a few steps each way, of each of the commonest kinds.
 
-    most: lanes that are of use, by the budget of the search. The answer is a measurement: keep it, because the bits of
+    most: lanes that are of use, by the budget of the search. within_s: no further kind is measured after so many
+    seconds; what was not measured does not train together. The answer is a measurement: keep it, because the bits of
     a result depend on it.
     """
     common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
@@ -127,8 +128,10 @@ def probe(task: Task, census: Census, *, device: str, most: int) -> Verdict:
             return apart(f"cannot fuse {name}: {refusal}")
         if not kinds:
             return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
-        costs = list[_Cost]()
+        costs, begun = list[_Cost](), time.perf_counter()
         for kind in kinds:
+            if costs and time.perf_counter() - begun > within_s:
+                break
             with contextlib.suppress(torch.OutOfMemoryError, MemoryError):  # then it does not pay
                 costs.append(_cost(bench, census, kind, most))
         return _judged(costs, most, fills_up=census.widths is not None) if costs else apart("out of memory")
@@ -184,6 +187,7 @@ def _judged(costs: Sequence[_Cost], most: int, *, fills_up: bool) -> Verdict:
     best = min(totals.values())
     lanes = min(n for n, ms in totals.items() if ms * _NEARLY <= best)
     paying = [cost for cost in costs if cost.pays(lanes)]
+    lanes = lanes if paying else most
     among = paying or costs
     share = sum(cost.share for cost in among)
     fused = sum(cost.share * cost.fused(lanes) for cost in among) / share

@@ -22,6 +22,8 @@ from cotune.training.fused.refusal import Unfusable
 Sizes = tuple[int, ...]
 Marks = Mapping[int, Sizes]
 _ATTRIBUTE = "_cotune_filled_up"
+_LEAST = 1e-30
+"""A smaller number is nearly zero in single precision."""
 
 
 class WidthOfALane:
@@ -33,8 +35,9 @@ def _refuse(*_: object) -> Never:
 
 
 for _name in (
-    "eq", "ne", "lt", "le", "gt", "ge", "bool", "index", "int", "float", "hash", "str", "format", "add", "radd", "sub",
-    "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "neg", "len",
+    "eq", "ne", "lt", "le", "gt", "ge", "bool", "index", "int", "float", "hash", "str", "repr", "format", "add", "radd",
+    "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "neg",
+    "len",
 ):  # fmt: skip
     setattr(WidthOfALane, f"__{_name}__", _refuse)
 
@@ -122,7 +125,7 @@ def _batch_norm(
     own = marks_of(input)
     others = [part for part in (running_mean, running_var, weight, bias) if part is not None]
     fits = all(marks_of(part).get(0) == own.get(1) for part in others) and set(own) == {1}
-    _need(fits and not isinstance(eps, Tensor) and eps > 0, "normalises")
+    _need(fits and not isinstance(eps, Tensor) and eps >= _LEAST, "normalises")
     return own
 
 
@@ -179,10 +182,14 @@ def _spreads(plain: Tensor, like: Tensor, at: int) -> bool:
     return place < 0 or plain.shape[place] == 1
 
 
-def _pooled(input: Tensor, *_: Any, return_indices: bool = False, **__: Any) -> Marks:
+def _pooled(n_dims: int) -> Callable[..., Marks]:
     """Over the last dimensions, of which none is filled up."""
-    _need(set(marks_of(input)) == {1} and input.dim() > 2 and not return_indices, "pools")
-    return marks_of(input)
+
+    def rule(input: Tensor, *_: Any, return_indices: bool = False, **__: Any) -> Marks:
+        _need(set(marks_of(input)) == {1} and input.dim() == n_dims + 2 and not return_indices, "pools")
+        return marks_of(input)
+
+    return rule
 
 
 def _flat(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Marks:
@@ -246,13 +253,12 @@ _RULES: dict[Any, Callable[..., Marks]] = {
     **dict.fromkeys(_methods("view", "reshape"), _viewed),
     **dict.fromkeys(_methods("mean", "sum"), _reduced),
     **dict.fromkeys(_methods("conv1d", "conv2d", "conv3d"), _convolved),
-    **dict.fromkeys(
-        _methods(
-            "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
-            "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-        ),
-        _pooled,
-    ),
+    **{
+        found: _pooled(n)
+        for n in (1, 2, 3)
+        for kind in ("max", "avg", "adaptive_avg", "adaptive_max")
+        for found in _methods(f"{kind}_pool{n}d")
+    },
     **dict.fromkeys([*SHAPES, Tensor.dim, *map(_getter, ("ndim", "dtype", "device", "requires_grad"))], _fact),
     functional.linear: _linear,
     functional.batch_norm: _batch_norm,
