@@ -36,6 +36,13 @@ def hooked(c):
     return net
 
 
+def tried(_net, h):
+    try:
+        return torch.sigmoid(h)
+    except Exception:  # noqa: BLE001 - as people write it
+        return h
+
+
 class Normed(nn.Module):
     def __init__(self, hidden, **options):
         super().__init__()
@@ -72,6 +79,8 @@ REFUSED = {
     "pooled over units": lambda net, h: h * (1 + F.avg_pool1d(h, 3, 1, 1)),
     "printed shape": lambda net, h: h * len(repr(h.shape)),
     "aten": lambda net, h: torch.ops.aten.sigmoid.default(h),
+    "tried and given up": tried,
+    "transformed": lambda net, h: h * (1 + torch.func.vmap(lambda row: row.mean() * 0)(h)[:, None]),
     "exp": lambda net, h: h.exp(),
     "clamp": lambda net, h: h.clamp(0.1),
     "zeros like it": lambda net, h: h + torch.zeros_like(h),

@@ -66,6 +66,11 @@ def across(function: Callable[..., Any], n_lanes: int, inputs: tuple[Any, ...]) 
     return _mapped(lambda tensor: _add_batch_dim(tensor, 0, level), result)
 
 
+def depth() -> int:
+    """How many of functorch's transforms the running code is inside of."""
+    return int(current_level())
+
+
 def is_of_lanes(value: Any) -> bool:
     """Whether a value may differ from lane to lane."""
     return isinstance(value, Tensor) and bool(is_batchedtensor(value))

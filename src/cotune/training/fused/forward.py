@@ -12,7 +12,7 @@ from torch.autograd.graph import disable_saved_tensors_hooks
 
 from cotune.config import Config
 from cotune.training.fused import zeros
-from cotune.training.fused.escape import per_lane
+from cotune.training.fused.escape import depth, per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
 from cotune.training.fused.refusal import Unfusable, told_by_line
@@ -58,7 +58,10 @@ class LaneForward:
         values = self.models.tensors(n), losses, own, of_config, batch
         no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
         with told_by_line(self._builder), self._lanewise, no_hooks:
+            self._lanewise.refusal = None
             output, loss = per_lane(lambda values: self._lane(*values), n, values)
+            if self._lanewise.refusal is not None:
+                raise self._lanewise.refusal
         return output, loss
 
     @property
@@ -76,6 +79,7 @@ class LaneForward:
         self, tensors: list[Tensor], losses: list[Tensor], own: list[Tensor], of_config: list[Tensor], batch: Batch
     ) -> tuple[Any, Tensor]:
         """What one lane computes; runs under vmap."""
+        self._lanewise.depth = depth()
         lifted = dict(zip(self._numbers, own, strict=True))
         criterion = self._criterion
         for tensor, marks in zip(tensors, self._marks, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import FunctionType
-from typing import Any, final
+from typing import Any, Never, final
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cotune.training.fused import zeros
-from cotune.training.fused.escape import across, is_of_lanes
+from cotune.training.fused.escape import across, depth, is_of_lanes
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.operations import OPERATIONS
 from cotune.training.fused.refusal import Unfusable
@@ -28,20 +28,25 @@ from cotune.training.fused.refusal import Unfusable
 class Lanewise(TorchFunctionMode):
     """In force while the code of lanes runs under torch.vmap.
 
-    follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them.
+    follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them. refusal: of
+    something else that was tried. depth: of the code that is followed, as `escape.depth` tells it.
     """
 
     def __init__(self, lanes: Lanes, *, follows_zeros: bool) -> None:
         super().__init__()
         self._lanes, self._follows_zeros = lanes, follows_zeros
+        self.refusal: Unfusable | None = None
+        self.depth = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
+        if self._follows_zeros and depth() != self.depth:
+            self._refuse(Unfusable("transforms functions of units whose number differs from lane to lane"))
         if not self._follows_zeros or not (zeros.is_near(args) or zeros.is_near(named.values())):
             return self._done(func, args, named)
-        marks = zeros.after(func, args, named)
+        marks = self._judged(func, args, named)
         self._follows_zeros = False  # what it is made of was judged with it
         try:
             result = self._done(func, args, named)
@@ -52,6 +57,16 @@ class Lanewise(TorchFunctionMode):
         if isinstance(result, Tensor):
             zeros.mark(result, marks)
         return result
+
+    def _judged(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> zeros.Marks:
+        try:
+            return zeros.after(func, args, named)
+        except Unfusable as refusal:
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: Unfusable) -> Never:
+        self.refusal = self.refusal or refusal  # the code may catch it and go on
+        raise refusal
 
     def _done(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         operation = OPERATIONS.get(func)
