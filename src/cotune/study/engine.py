@@ -40,7 +40,7 @@ def measured(log: Log, target: Target, trials: int | None, *, learns: bool) -> t
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
         most = _most(trials, learns=learns)
-        verdict, search_s = _outlook(task, space, trials, device) if most >= FEWEST else (_too_few(), 0.0)
+        verdict, search_s = _outlook(task, space, trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
         known = log.settle("engine", verdict.to_json())
@@ -59,12 +59,10 @@ def _most(trials: int | None, *, learns: bool) -> int:
     return min(_MOST, trials // _GENERATIONS) if learns else min(_MOST_UNSEEN, trials)
 
 
-def _too_few() -> Verdict:
-    return apart("there are too few trials to train several at a time")
-
-
-def _outlook(task: Task, space: Space, trials: int | None, device: str) -> tuple[Verdict | None, float]:
+def _outlook(task: Task, space: Space, trials: int | None, device: str, most: int) -> tuple[Verdict | None, float]:
     """What is clear from one configuration and the budget, None if it takes a measurement; and the search's seconds."""
+    if most < FEWEST:
+        return apart("there are too few trials to train several at a time"), 0.0
     with Isolated() as isolated:
         try:
             run = Run(task, space.examples()[0], isolated=isolated, device=device)
@@ -84,6 +82,6 @@ def _verdict(task: Task, space: Space, device: str, most: int, within_s: float) 
     verdict = probe(task, census, device=device, most=most, within_s=within_s)
     if verdict.lanes > 1 or not census.pairs:
         return census, verdict
-    exact = survey(task, space, device, fills_up=False)
+    exact = census.in_own_width()
     other = probe(task, exact, device=device, most=most, within_s=within_s)
     return (exact, other) if other.lanes > 1 else (census, verdict)

@@ -10,9 +10,15 @@ from cotune.training.loop import Run
 from cotune.training.schedules import Pacer
 
 
-def endless(run: Run) -> Iterator[object]:
-    """The run's steps, epoch after epoch; without its schedule, which may have an end."""
+def unpaced(run: Run) -> Run:
+    """The run without its schedule, which may have an end."""
     run.pacer = Pacer(None, by_batch=True)
+    return run
+
+
+def endless(run: Run) -> Iterator[object]:
+    """The run's steps, epoch after epoch, without its schedule."""
+    unpaced(run)
     return itertools.chain.from_iterable(run.steps(epoch) for epoch in itertools.count())
 
 

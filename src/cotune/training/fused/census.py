@@ -61,6 +61,10 @@ class Census:
         possible = forms(run, _padding(run, self.widths))
         return [form for form in possible if not form.padding or _signature(run, form) in self.pairs]
 
+    def in_own_width(self) -> Census:
+        """The same, if networks are not filled up."""
+        return Census(self.drawn, {key: at for key, at in self.places.items() if key not in self.pairs})
+
     def share(self, found: Hashable) -> float:
         """Of all trials, those of that signature."""
         return len(self.places.get(found, ())) / max(len(self.drawn), 1)

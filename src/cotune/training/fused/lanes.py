@@ -8,7 +8,6 @@ the same bits whether a trial trains in a lane or by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import final
 
@@ -36,7 +35,6 @@ class Lanes:
         self._parts: Parts | None = None
         self._drawn: list[list[Tensor]] = [[] for _ in range(n_lanes)]
         self._n_calls, self._n = 0, n_lanes
-        self._n_samples: int | None = None
 
     def __len__(self) -> int:
         """How many are in the pass."""
@@ -51,7 +49,6 @@ class Lanes:
         """Before a pass over a tick, by its lanes; None for whole batches of all lanes, whose samples count alike."""
         self.weights, self._parts = (None, None) if tick is None else (tick.weights, tick.parts)
         self._n_calls, self._n = 0, len(self._generators) if tick is None else len(tick.steps)
-        self._n_samples = None if tick is None else tick.batch.target.shape[1]
 
     def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks = _NONE) -> Tensor:
         """(K, *shape): each lane filled by itself. Of a batch in pieces, all is drawn with the first.
@@ -59,11 +56,11 @@ class Lanes:
         marks: where lanes have sizes of their own; the rest draws nothing, and has zeros.
         """
         drawn = torch.empty((self._n, *shape), dtype=dtype, device=self._device)
-        if self._parts is not None and (not shape or shape[0] != self._n_samples or 0 in marks):
+        if self.weights is not None and (not shape or shape[0] != self.weights.shape[1] or 0 in marks):
             raise Unfusable("draws noise whose first dimension is not the samples")
-        for lane, (values, generator) in enumerate(zip(drawn.unbind(0), self._generators, strict=False)):
+        for lane, values in enumerate(drawn.unbind(0)):
             own = [marks[at][lane] if at in marks else size for at, size in enumerate(shape)]
-            self._fill(values, own, lane, partial(_drawn, fill, generator, lane))
+            self._fill(values, own, lane, fill)
         self._n_calls += 1
         return drawn
 
@@ -87,18 +84,18 @@ class Lanes:
 
         return self.filled(shape, dtype, fill, marks)
 
-    def _fill(self, values: Tensor, own: Sequence[int], lane: int, fill: Callable[[Tensor], object]) -> None:
+    def _fill(self, values: Tensor, own: Sequence[int], lane: int, fill: Fill) -> None:
         """own: the lane's shape."""
         if self._parts is not None:
             self._fill_part(values, [int(self._parts.size[lane]), *own[1:]], lane, fill)
         elif list(values.shape) == own:
-            fill(values)
+            fill(values, self._generators[lane], lane)
         else:
             drawn = values.new_empty(own)
-            fill(drawn)
+            fill(drawn, self._generators[lane], lane)
             values.zero_()[corner(own)] = drawn
 
-    def _fill_part(self, values: Tensor, whole: Sequence[int], lane: int, fill: Callable[[Tensor], object]) -> None:
+    def _fill_part(self, values: Tensor, whole: Sequence[int], lane: int, fill: Fill) -> None:
         """whole: the shape for all samples of the lane's batch."""
         assert self._parts is not None
         first, n, kept = int(self._parts.first[lane]), int(self._parts.n[lane]), self._drawn[lane]
@@ -107,11 +104,7 @@ class Lanes:
             return
         if first == 0:
             drawn = values.new_empty(whole)
-            fill(drawn)
+            fill(drawn, self._generators[lane], lane)
             del kept[self._n_calls :]
             kept.append(drawn)
         values[corner((n, *whole[1:]))] = kept[self._n_calls][first : first + n]
-
-
-def _drawn(fill: Fill, generator: torch.Generator, lane: int, values: Tensor) -> object:
-    return fill(values, generator, lane)

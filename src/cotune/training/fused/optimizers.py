@@ -7,7 +7,6 @@ state are views of the stacked one. Updates go through the tensors in blocks tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -17,16 +16,14 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.updates import IDLE, SQUARES, Block, Floats, Group, Kind, rule
 from cotune.training.fused.widths import corner
 
 _BLOCK = 64 * 1024
 """Numbers per block: with four or five such arrays an update stays in a usual second-level cache."""
 _UNSUPPORTED = ("amsgrad", "centered", "maximize", "differentiable")
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Kind = tuple[str, bool, bool]
-"""Name of the rule, whether there is momentum, whether it is Nesterov's."""
 
 
 def kind_of(optimizer: Optimizer) -> Kind:
@@ -52,166 +49,10 @@ def kind_of(optimizer: Optimizer) -> Kind:
     return name, has_momentum, is_nesterov.pop()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """state: names of the tensors that are kept per parameter. hyper: names of the options that differ per lane.
-
-    derived: (hyperparameters, number of steps taken before this one (n,)) -> the vectors (n,) that `update` takes.
-    counts_steps: whether torch's state has that number. follows_steps: whether the vectors change with every step.
-    """
-
-    state: tuple[str, ...]
-    hyper: tuple[str, ...]
-    derived: Callable[[Mapping[str, Floats], Floats], dict[str, Floats]]
-    update: Callable[[_Block, Tensor], None]
-    counts_steps: bool
-    follows_steps: bool
-
-
-@dataclass(slots=True)
-class _Block:
-    """Some lanes of one parameter, or some columns of one lane, as (n, m); vectors are (n, 1)."""
-
-    parameter: Tensor
-    state: list[Tensor]
-    scratch: Tensor
-    vectors: dict[str, Tensor]
-    place: tuple[slice, slice]
-    group: _Group
-    root: Callable[[], Tensor]
-
-
-def _decay(block: _Block, gradient: Tensor) -> None:
-    if block.group.decays:
-        gradient.addcmul_(block.parameter, block.vectors["weight_decay"])
-
-
-def _sgd(block: _Block, gradient: Tensor) -> None:
-    _decay(block, gradient)
-    block.parameter.addcmul_(gradient, block.vectors["rate"], value=-1)
-
-
-def _momentum(block: _Block, gradient: Tensor) -> None:
-    v, (buffer,) = block.vectors, block.state
-    _decay(block, gradient)
-    buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
-    block.parameter.addcmul_(buffer, v["rate"], value=-1)
-
-
-def _nesterov(block: _Block, gradient: Tensor) -> None:
-    v, (buffer,) = block.vectors, block.state
-    _decay(block, gradient)
-    buffer.mul_(v["momentum"]).addcmul_(gradient, v["share"])
-    block.parameter.addcmul_(gradient.addcmul_(buffer, v["momentum"]), v["rate"], value=-1)
-
-
-def _adam(block: _Block, gradient: Tensor) -> None:
-    _decay(block, gradient)
-    _adam_step(block, gradient)
-
-
-def _adamw(block: _Block, gradient: Tensor) -> None:
-    if block.group.decays:
-        block.parameter.mul_(block.vectors["kept"])
-    _adam_step(block, gradient)
-
-
-def _adam_step(block: _Block, gradient: Tensor) -> None:
-    """Kingma & Ba 2015, algorithm 1, with the bias corrections moved into `rate` and `eps` (their section 2)."""
-    v, (mean, square), scratch = block.vectors, block.state, block.scratch
-    mean.lerp_(gradient, v["by_mean"])
-    square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
-    block.root().add_(v["eps"])
-    block.parameter.addcmul_(torch.div(mean, scratch, out=scratch), v["rate"], value=-1)
-
-
-def _rmsprop(block: _Block, gradient: Tensor) -> None:
-    v, square, scratch = block.vectors, block.state[0], block.scratch
-    _decay(block, gradient)
-    square.lerp_(torch.mul(gradient, gradient, out=scratch), v["by_square"])
-    block.root().add_(v["eps"])
-    move = torch.div(gradient, scratch, out=scratch)
-    if len(block.state) > 1:
-        move = block.state[1].mul_(v["momentum"]).addcmul_(move, v["share"])
-    block.parameter.addcmul_(move, v["rate"], value=-1)
-
-
-def _plain_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
-    return {"rate": h["lr"], "weight_decay": h["weight_decay"]}
-
-
-def _momentum_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
-    share = np.where(steps == 0, 1.0, 1.0 - h["dampening"])  # torch's first buffer is the gradient itself
-    return {"rate": h["lr"], "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": share}
-
-
-def _adam_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
-    root = np.sqrt(1 - h["beta2"] ** (steps + 1))
-    return {
-        "rate": h["lr"] * root / (1 - h["beta1"] ** (steps + 1)),
-        "eps": h["eps"] * root,
-        "by_mean": 1 - h["beta1"],
-        "by_square": 1 - h["beta2"],
-        "weight_decay": h["weight_decay"],
-        "kept": 1 - h["lr"] * h["weight_decay"],
-    }
-
-
-def _rmsprop_vectors(h: Mapping[str, Floats], steps: Floats) -> dict[str, Floats]:
-    return {
-        "rate": h["lr"], "eps": h["eps"], "by_square": 1 - h["alpha"],
-        "weight_decay": h["weight_decay"], "momentum": h["momentum"], "share": np.ones_like(h["lr"]),
-    }  # fmt: skip
-
-
-_IDLE = {
-    "rate": 0.0, "weight_decay": 0.0, "by_mean": 0.0, "by_square": 0.0, "momentum": 1.0, "share": 0.0, "kept": 1.0,
-    "eps": 1.0,
-}  # fmt: skip
-"""With these vectors an update changes nothing, to the bit: what a lane has whose batch is not complete."""
-
-_SQUARES = ("exp_avg_sq", "square_avg")
-"""What torch calls the running means of squared gradients."""
-_RMSPROP_HYPER = ("lr", "weight_decay", "momentum", "alpha", "eps")
-_ADAM_STATE, _ADAM_HYPER = ("exp_avg", "exp_avg_sq"), ("lr", "weight_decay", "beta1", "beta2", "eps")
-
-
-def _rule(kind: Kind) -> _Rule:
-    match kind:
-        case ("sgd", False, _):
-            return _Rule((), ("lr", "weight_decay"), _plain_vectors, _sgd, False, False)
-        case ("sgd", True, is_nesterov):
-            hyper = ("lr", "weight_decay", "momentum", "dampening")
-            update = _nesterov if is_nesterov else _momentum
-            return _Rule(("momentum_buffer",), hyper, _momentum_vectors, update, False, False)
-        case ("adam", _, _):
-            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adam, True, True)
-        case ("adamw", _, _):
-            return _Rule(_ADAM_STATE, _ADAM_HYPER, _adam_vectors, _adamw, True, True)
-        case ("rmsprop", has_momentum, _):
-            state = ("square_avg", "momentum_buffer") if has_momentum else ("square_avg",)
-            return _Rule(state, _RMSPROP_HYPER, _rmsprop_vectors, _rmsprop, True, False)
-    raise AssertionError(kind)
-
-
 def _option(group: Mapping[str, Any], name: str) -> float:
     if name in ("beta1", "beta2"):
         return float(group["betas"][name == "beta2"])
     return float(group[name])
-
-
-@dataclass(slots=True)
-class _Group:
-    """One parameter group of all lanes of one kind. decays: whether some lane has weight decay.
-
-    vectors: what updates take, (n,), written in place; every second number of an array, so that a parameter with one
-    number per lane is computed number by number, and not several lanes at once if there are many.
-    """
-
-    at: int
-    names: list[str]
-    vectors: dict[str, Tensor] = field(default_factory=dict)
-    decays: bool = True
 
 
 @final
@@ -227,14 +68,14 @@ class LaneOptimizer:
         lanes: slice,
     ) -> None:
         """names: of each lane's parameters. parameters: name -> (K, ...), of all lanes. lanes: which these are."""
-        self._rule, self._optimizers, self._names = _rule(kind), list(optimizers), list(names)
+        self._rule, self._optimizers, self._names = rule(kind), list(optimizers), list(names)
         self._parameters, self._lanes = parameters, lanes
         first = next(iter(parameters.values()))
         self._dtype, self._device = _rows(first.detach()).dtype, first.device
         if any(_rows(parameter.detach()).dtype != self._dtype for parameter in parameters.values()):
             raise Unfusable("its parameters differ in precision")
         self._groups = [
-            _Group(at, [names[0][parameter] for parameter in group["params"] if parameter.requires_grad])
+            Group(at, [names[0][parameter] for parameter in group["params"] if parameter.requires_grad])
             for at, group in enumerate(optimizers[0].param_groups)
         ]
         by_name = [{name: parameter for parameter, name in own.items()} for own in names]
@@ -323,10 +164,10 @@ class LaneOptimizer:
         for group, hyper in zip(self._groups, self._hyper, strict=True):
             group.decays = bool(np.any(hyper["weight_decay"] != 0))
             for name, every in self._rule.derived(hyper, self._steps).items():
-                values = every if is_stepping is None else np.where(is_stepping, every, _IDLE[name])
+                values = every if is_stepping is None else np.where(is_stepping, every, IDLE[name])
                 if name not in group.vectors:
                     spread = torch.zeros(len(values), 2, dtype=self._dtype, device=self._device)
-                    group.vectors[name] = spread[:, 0]  # see `_Group`
+                    group.vectors[name] = spread[:, 0]  # see `Group`
                 group.vectors[name].copy_(torch.from_numpy(values))
         is_the_same_each_step = not self._rule.follows_steps and bool(np.all(self._steps > 0))
         self._is_settled = is_the_same_each_step and is_stepping is None
@@ -351,11 +192,11 @@ class LaneOptimizer:
             return float(any(state.get("momentum_buffer") is not None for state in states))
         return max((float(state["step"]) for state in states), default=0.0)
 
-    def _cut(self, group: _Group, name: str) -> Iterator[_Block]:
+    def _cut(self, group: Group, name: str) -> Iterator[Block]:
         """A parameter's blocks."""
         rows = _rows(self._parameters[name].detach()[self._lanes])
         states = [_rows(state) for state in self._state[name]]
-        squares = next((s for key, s in zip(self._rule.state, states, strict=True) if key in _SQUARES), None)
+        squares = next((s for key, s in zip(self._rule.state, states, strict=True) if key in SQUARES), None)
         n, width = rows.shape
         size = rows.numel() if self._device.type == "cuda" else _BLOCK
         n_rows, n_columns = max(1, size // max(width, 1)), min(width, size)
@@ -364,7 +205,7 @@ class LaneOptimizer:
                 place = (slice(top, top + n_rows), slice(left, left + n_columns))
                 part, scratch = rows[place], torch.empty_like(rows[place], memory_format=torch.contiguous_format)
                 vectors = {key: value[place[0], None] for key, value in group.vectors.items()}
-                yield _Block(
+                yield Block(
                     part,
                     [state[place] for state in states],
                     scratch,

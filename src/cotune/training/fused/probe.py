@@ -19,9 +19,8 @@ from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.ticks import Phase
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
-from cotune.training.schedules import Pacer
 from cotune.training.task import Task
-from cotune.training.timing import endless, step_s
+from cotune.training.timing import endless, step_s, unpaced
 
 FEWEST = 3
 """Fewer alike are never worth it."""
@@ -161,10 +160,10 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
     n = min(_MOST_AT_ONCE, max(FEWEST, round(most * share)))
     configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
     few = max(FEWEST - 1, n // 4)
-    runs = {size: [bench.run(at, config) for at, config in enumerate(_spread(configs, size))] for size in (few, n)}
-    for run in (run for own in runs.values() for run in own):
-        run.pacer = Pacer(None, by_batch=True)  # a schedule may have an end
-    populations = {size: Population(own, kind.form) for size, own in runs.items()}
+    populations = {
+        size: Population([unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))], kind.form)
+        for size in (few, n)
+    }
     alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
     timed: list[Iterator[Any]] = [*map(_ticks, populations.values()), *map(endless, alone)]
     spent, begun = [math.inf] * len(timed), time.perf_counter()

@@ -1,18 +1,19 @@
 """Networks of different width as lanes of one pass, filled up with zeros to a common width.
 
 A unit that is filled up has zeros for weights. Where its activation of zero is zero (ReLU, tanh, GELU, batch norm) it
-gives nothing on and gets no gradient, so it stays what it is; whether that holds is proven for every kind of network.
+gives nothing on and gets no gradient, so it stays what it is; `zeros` follows whether that holds through the code.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from torch import Tensor, nn
 
+from cotune.training.fused.zeros import LEAST
 from cotune.training.loop import Run
 
 Dims = tuple[int | None, ...]
@@ -20,8 +21,6 @@ Dims = tuple[int | None, ...]
 Place = tuple[str, str]
 """An attribute of a module's part: the submodule's name, and its own."""
 
-_LEAST = 1e-30
-"""A smaller number is nearly zero in single precision."""
 _STEP = 4
 """A width is at most so many times filled up: fewer populations for more zeros, where a pass costs more than zeros."""
 _NARROW, _NARROW_KERNEL = 64, 8
@@ -90,16 +89,16 @@ class Widths:
         tensors = dict(_tensors(run.model))
         if any(tensors[name].shape[at] > top for (name, at), top in differing.tops.items()):
             return None
-        if any(group.get("eps", 1.0) < _LEAST for group in run.optimizer.param_groups):
+        if any(group.get("eps", 1.0) < LEAST for group in run.optimizer.param_groups):
             return None  # what is filled up would become 0 / 0
         narrow = _NARROW if all(tensor.dim() <= 2 for tensor in tensors.values()) else _NARROW_KERNEL
         scale = _scale([(tensors[name].shape[at], top) for (name, at), top in differing.tops.items()], narrow)
         dims: dict[str, list[int | None]] = {name: [None] * tensors[name].dim() for name, _ in differing.tops}
         for (name, at), top in differing.tops.items():
             dims[name][at] = top // scale
-        padding = Padding(tuple((name, tuple(own)) for name, own in dims.items()), ())
-        widths, numbers = own_widths(run.model, padding), dict(_numbers(run.model))
-        return replace(padding, places=tuple(place for place in differing.places if numbers.get(place) in widths))
+        widths, numbers = {tensors[name].shape[at] for name, at in differing.tops}, dict(_numbers(run.model))
+        places = tuple(place for place in differing.places if numbers.get(place) in widths)
+        return Padding(tuple((name, tuple(own)) for name, own in dims.items()), places)
 
 
 def filled(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
@@ -110,13 +109,6 @@ def filled(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
 def corner(shape: Sequence[int]) -> tuple[slice, ...]:
     """Where in a tensor that was filled up its own numbers are."""
     return tuple(slice(size) for size in shape)
-
-
-def own_widths(model: nn.Module, padding: Padding | None) -> dict[int, int]:
-    """Size of each dimension that is filled up, as the model has it -> to what."""
-    tensors = dict(_tensors(model))
-    pairs = ((tensors[name].shape, dims) for name, dims in (padding or NO_PADDING).dims)
-    return {own: to for shape, dims in pairs for own, to in zip(shape, dims, strict=True) if to is not None}
 
 
 def structure(model: nn.Module) -> Hashable:

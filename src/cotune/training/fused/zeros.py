@@ -22,7 +22,7 @@ from cotune.training.fused.refusal import Unfusable
 Sizes = tuple[int, ...]
 Marks = Mapping[int, Sizes]
 _ATTRIBUTE = "_cotune_filled_up"
-_LEAST = 1e-30
+LEAST = 1e-30
 """A smaller number is nearly zero in single precision."""
 
 
@@ -125,7 +125,7 @@ def _batch_norm(
     own = marks_of(input)
     others = [part for part in (running_mean, running_var, weight, bias) if part is not None]
     fits = all(marks_of(part).get(0) == own.get(1) for part in others) and set(own) == {1}
-    _need(fits and not isinstance(eps, Tensor) and eps >= _LEAST, "normalises")
+    _need(fits and not isinstance(eps, Tensor) and eps >= LEAST, "normalises")
     return own
 
 
