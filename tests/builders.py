@@ -23,9 +23,11 @@ def history_of(space: Space, events: list[Event], **options: object) -> History:
     return history
 
 
-def started(number: int, config: dict, worker: str = "w", until: int | None = None) -> Started:
+def started(
+    number: int, config: dict, worker: str = "w", until: int | None = None, parent: tuple[int, int] | None = None
+) -> Started:
     """A new trial in the hands of a worker."""
-    return Started(number, config, worker, until, {"strategy": "test"}, 0)
+    return Started(number, config, worker, until, {"strategy": "test"}, 0, parent=parent)
 
 
 def done(number: int, value: float, epoch: int = 1, step: int = 1) -> Finished:

@@ -39,6 +39,7 @@ class Bench:
         self.events: list[Event] = []
         self.checkpoints, self.interruption = MemoryCheckpoints(), Interruption()
         self.notices: list[str] = []
+        self.memory: dict[str, object] = {}
         equipment = Equipment(
             objective,
             self.checkpoints,
@@ -46,6 +47,8 @@ class Bench:
             lambda number: folder / str(number),
             self.notices.append,
             Space(x=(0.0, 1.0)),
+            self.memory.get,
+            self.memory.__setitem__,
         )
         self.executor = executor.equip(equipment)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import get_unwrapped
 
 import cotune as ct
 from cotune.errors import Interrupted, StudyError
@@ -249,6 +250,51 @@ def test_lanes_halved_by_memory_give_the_same_bits() -> None:
     assert results(halved.optimize(trials=8, progress=False)) == results(
         study(digits_task(), executor=ct.Fused(lanes=8)).optimize(trials=8, progress=False)
     )
+    assert halved.settings["lanes that fit"] == 4
+
+
+class Greedy:
+    """Runs out of memory with more than four lanes. n_lanes: of all passes so far."""
+
+    def __init__(self) -> None:
+        self.n_lanes: list[int] = []
+
+    def __call__(self, x: Tensor) -> None:
+        if is_of_lanes(x) and x.dtype == torch.float32:
+            self.n_lanes.append(len(get_unwrapped(x)) - 1)  # the last one is a copy
+            if self.n_lanes[-1] > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def __deepcopy__(self, _memo: object) -> Greedy:
+        return self
+
+
+def test_a_resumed_study_does_not_run_out_of_memory_again(tmp_path: Path) -> None:
+    greedy = Greedy()
+
+    def search(trials: int) -> ct.Study:
+        task = digits_task(model=lambda c: Net(c.dropout, greedy))
+        return study(task, executor=ct.Fused(lanes=8), path=tmp_path).optimize(trials=trials, progress=False)
+
+    assert search(8).settings["lanes that fit"] == 4 and max(greedy.n_lanes) == 8
+    greedy.n_lanes.clear()
+    assert len(search(16).trials) == 16 and max(greedy.n_lanes) == 4
+
+
+def test_lanes_are_saved_together_and_finished_ones_alone(tmp_path: Path) -> None:
+    tidied = set[str]()
+
+    def measure(output: Tensor, target: Tensor) -> float:
+        tidied.update(path.suffix for path in (tmp_path / "checkpoints").glob("[0-9]*"))
+        return float((output.argmax(-1) == target).double().mean())
+
+    task = digits_task(metrics=[measure])
+    executor = ct.Fused(lanes=4, checkpoint_s=0)
+    searched = ct.Study(task, SPACE, maximize="measure", strategy="random", executor=executor, path=tmp_path)
+    searched.optimize(trials=6, progress=False)
+    assert ".population" in tidied
+    assert {path.suffix for path in (tmp_path / "checkpoints").iterdir()} == {".safetensors"}
+    assert searched.load(5).model().state_dict().keys() == Net(0.0).state_dict().keys()
 
 
 def test_a_signal_gives_all_lanes_back_and_the_same_line_goes_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cotune.errors import FormatError, StorageError, TaskError
-from cotune.training.checkpoint import decode, encode, read, restore, state_of, write
+from cotune.training.checkpoint import decode, encode, read, restore, state_of, write, write_parts
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -135,6 +135,23 @@ def test_a_file_comes_back_as_written(tmp_path):
     digest = write(tmp_path / "a.safetensors", b"content")
     assert read(tmp_path / "a.safetensors", digest) == b"content"
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_parts_of_a_file_come_back_one_by_one(tmp_path):
+    parts = write_parts(tmp_path / "a", (content for content in (b"first", b"", b"third")))
+    assert [(part.offset, part.length) for part in parts] == [(0, 5), (5, 0), (5, 5)]
+    back = [read(tmp_path / "a", part.sha256, offset=part.offset, length=part.length) for part in parts]
+    assert back == [b"first", b"", b"third"]
+
+
+def test_a_part_that_fails_leaves_no_file(tmp_path):
+    def parts():
+        yield b"first"
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        write_parts(tmp_path / "a", parts())
+    assert not list(tmp_path.iterdir())
 
 
 def test_writing_replaces_the_old_file(tmp_path):

@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cotune.errors import StorageError
+from cotune.executors.snapshot import Snapshot
 from cotune.records import Checkpoint
 from cotune.training import checkpoint as codec
 
-
-def _name(number: int, epoch: int, step: int) -> str:
-    return f"{number:06d}-{epoch}-{step}.safetensors"
+_ALONE, _TOGETHER = ".safetensors", ".population"
 
 
 class FolderCheckpoints:
-    """States as files in a folder. Each is whole or absent: written aside, synced, then renamed."""
+    """States as files in a folder. Each file is whole or absent: written aside, synced, then renamed.
+
+    A state of several that were saved together is `file@offset+length`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def save(self, number: int, epoch: int, step: int, state: Any) -> Checkpoint:
-        """Write the state durably and say where it is."""
+    def save(self, state: Snapshot) -> Checkpoint:
+        """Write the state durably, in a file of its own, and say where it is."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        file = _name(number, epoch, step)
-        return Checkpoint(step, file, codec.write(self._folder / file, codec.encode(state)))
+        file = f"{state.stamp}{_ALONE}"
+        return Checkpoint(state.stamp.step, file, codec.write(self._folder / file, codec.encode(state.content)))
+
+    def save_together(self, states: Sequence[Snapshot]) -> list[Checkpoint]:
+        """Write the states durably, all in one file, and say where each is."""
+        if len(states) < 2:
+            return [self.save(state) for state in states]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = f"{states[0].stamp}{_TOGETHER}"
+        parts = codec.write_parts(self._folder / file, (codec.encode(state.content) for state in states))
+        return [
+            Checkpoint(state.stamp.step, f"{file}@{part.offset}+{part.length}", part.sha256)
+            for state, part in zip(states, parts, strict=True)
+        ]
 
     def load(self, checkpoint: Checkpoint) -> Any:
         """The state that was saved. Raises StorageError if it is missing or damaged."""
-        return codec.decode(codec.read(self._folder / checkpoint.file, checkpoint.sha256))
+        file, _, place = checkpoint.file.partition("@")
+        offset, _, length = place.partition("+")
+        part = {"offset": int(offset), "length": int(length)} if place else {}
+        return codec.decode(codec.read(self._folder / file, checkpoint.sha256, **part))
 
     def remove(self, file: str) -> int:
-        """Drop a state that no one needs any more; returns the bytes freed."""
+        """Drop a file that no one needs any more; returns the bytes freed."""
         path = self._folder / file
         size = path.stat().st_size if path.exists() else 0
         path.unlink(missing_ok=True)
         return size
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every state that is kept, by file."""
-        return {path.name: path.stat().st_size for path in self._folder.glob("*.safetensors")}
+        """Bytes of every file that is kept."""
+        return {path.name: path.stat().st_size for path in self._folder.glob("*") if path.suffix in (_ALONE, _TOGETHER)}
 
 
 class MemoryCheckpoints:
@@ -49,11 +67,15 @@ class MemoryCheckpoints:
     def __init__(self) -> None:
         self._states: dict[str, bytes] = {}
 
-    def save(self, number: int, epoch: int, step: int, state: Any) -> Checkpoint:
+    def save(self, state: Snapshot) -> Checkpoint:
         """Keep the state and say under which name."""
-        file, data = _name(number, epoch, step), codec.encode(state)
+        file, data = f"{state.stamp}{_ALONE}", codec.encode(state.content)
         self._states[file] = data
-        return Checkpoint(step, file, hashlib.sha256(data).hexdigest())
+        return Checkpoint(state.stamp.step, file, hashlib.sha256(data).hexdigest())
+
+    def save_together(self, states: Sequence[Snapshot]) -> list[Checkpoint]:
+        """Keep each of the states."""
+        return [self.save(state) for state in states]
 
     def load(self, checkpoint: Checkpoint) -> Any:
         """The state that was saved. Raises StorageError if it was dropped."""
@@ -66,5 +88,5 @@ class MemoryCheckpoints:
         return len(self._states.pop(file, b""))
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every state that is kept, by file."""
+        """Bytes of every state that is kept, by name."""
         return {file: len(data) for file, data in self._states.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,24 +10,28 @@ from typing import Any, Protocol
 from cotune.errors import StudyError
 from cotune.executors.executor import Executor
 from cotune.executors.interruption import Interruption
-from cotune.records import Checkpoint
+from cotune.executors.snapshot import Snapshot
+from cotune.records import Checkpoint, JsonValue
 from cotune.space import Space
 
 
 class Checkpoints(Protocol):
     """Keeps states by trial, lease and step. A file name never repeats, so a late writer overwrites nobody's state."""
 
-    def save(self, number: int, epoch: int, step: int, state: Any) -> Checkpoint:
+    def save(self, state: Snapshot) -> Checkpoint:
         """Write the state durably and say where it is."""
+
+    def save_together(self, states: Sequence[Snapshot]) -> list[Checkpoint]:
+        """Write states that will be replaced together, with one wait for the disk, and say where each is."""
 
     def load(self, checkpoint: Checkpoint) -> Any:
         """The state that was saved. Raises StorageError if it is missing or damaged."""
 
     def remove(self, file: str) -> int:
-        """Drop a state that no one needs any more; returns the bytes freed."""
+        """Drop a file that no one needs any more; returns the bytes freed."""
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every state that is kept, by file."""
+        """Bytes of every file that is kept."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Equipment:
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
     own, made when asked for. notice: shows the user a line while the search goes on. space: what trials are drawn from.
+    recall, remember: what this machine taught an executor of this study, by name; None for nothing.
     """
 
     objective: Callable[[Any], Any]
@@ -44,6 +49,8 @@ class Equipment:
     directory: Callable[[int], Path]
     notice: Callable[[str], None]
     space: Space
+    recall: Callable[[str], JsonValue]
+    remember: Callable[[str, JsonValue], None]
 
 
 class Equippable(Protocol):

@@ -25,7 +25,7 @@ from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
 from cotune.executors.survey import survey, widths
-from cotune.records import Event, Job
+from cotune.records import Checkpoint, Event, Job
 from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
 from cotune.training.fused import Census, Kinds, Population, Unfusable, told
@@ -34,6 +34,8 @@ REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
 _FEWEST = 2
 """A population that ran out of memory is halved down to this."""
+_FITS = "lanes that fit"
+"""Under this name it is remembered how many did not run out of memory."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class _FusedExecutor:
         self._lanes: list[Lane] = []
         self._kinds = Kinds(self._surveyed())
         self._populations: dict[tuple[Lane, ...], Population] = {}
-        self._most = settings.lanes
+        self._most = min(settings.lanes, equipment.recall(_FITS) or settings.lanes)
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
 
@@ -152,9 +154,22 @@ class _FusedExecutor:
             self._train(lanes)
         for lane in due:
             lane.spend((time.monotonic() - begun) / len(due))
-        for lane in sorted(due, key=lambda lane: lane.number):
-            events += lane.ended(self._equipment.checkpoints)
-        return events + self._regular(time.monotonic() - begun)
+        return [*events, *self._ended(due), *self._regular(time.monotonic() - begun)]
+
+    def _ended(self, lanes: Sequence[Lane]) -> list[Event]:
+        """What those of the lanes that are at their ends leave behind, by number."""
+        ended = sorted((lane for lane in lanes if lane.has_ended), key=lambda lane: lane.number)
+        pausing = [lane for lane in ended if lane.pauses]
+        kept = self._kept(pausing)
+        for lane in ended:
+            if not lane.pauses and not lane.has_failed:
+                kept[lane] = self._equipment.checkpoints.save(lane.snapshot)  # alone: it may stay when others go
+        return [event for lane in ended for event in lane.ended(kept.get(lane))]
+
+    def _kept(self, lanes: Sequence[Lane]) -> dict[Lane, Checkpoint]:
+        """Checkpoints of lanes that go on, in one file."""
+        kept = self._equipment.checkpoints.save_together([lane.snapshot for lane in lanes])
+        return dict(zip(lanes, kept, strict=True))
 
     def _admitted(self) -> list[Event]:
         """Take new jobs into lanes; what fails at once is an outcome."""
@@ -165,7 +180,7 @@ class _FusedExecutor:
             lane.begin(self._equipment.checkpoints, self._isolated)
             if not lane.has_ended:
                 self._classify(lane)
-            events += lane.ended(self._equipment.checkpoints)
+            events += self._ended([lane])
         return events
 
     def _classify(self, lane: Lane) -> None:
@@ -240,6 +255,8 @@ class _FusedExecutor:
             self._tell(f"out of memory with {len(lanes)} lanes; running these trials separately")
         else:
             self._most = max(_FEWEST, len(lanes) // 2)
+            with self._equipment.interruption.shielded():
+                self._equipment.remember(_FITS, self._most)
             self._tell(f"out of memory with {len(lanes)} lanes; going on with {self._most}")
 
     def _restart(self, lanes: Sequence[Lane]) -> None:
@@ -253,8 +270,8 @@ class _FusedExecutor:
         now, events = time.monotonic(), list[Event]()
         if now - self._saved_at >= self._settings.checkpoint_s:
             self._saved_at = self._reported_at = now
-            for lane in self._training:
-                events += lane.saved(self._equipment.checkpoints)
+            for lane, kept in self._kept(self._training).items():
+                events += lane.saved(kept)
         elif now + round_s - self._reported_at >= REPORT_S:
             self._reported_at = now
             for lane in self._training:
@@ -264,8 +281,9 @@ class _FusedExecutor:
     def _left(self, *, is_whole: bool) -> list[Event]:
         """Give all lanes back. is_whole: their states are those after an epoch, and are kept; else the last saved."""
         events = list[Event]()
+        kept = self._kept([lane for lane in self._lanes if is_whole and lane.is_further])
         for lane in self._lanes:
-            events += lane.released(self._equipment.checkpoints if is_whole else None)
+            events += lane.released(kept.get(lane))
         events += [Lane(job, self._objective, self._device).given_back() for job in self._jobs]
         self.close()
         return events

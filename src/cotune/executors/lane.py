@@ -12,7 +12,8 @@ from cotune.executors.equipment import Checkpoints
 from cotune.executors.interruption import Abandoned
 from cotune.executors.objective import OfTask, require_sound
 from cotune.executors.reports import reported
-from cotune.records import Checkpointed, Event, Job, Reached, Released
+from cotune.executors.snapshot import Snapshot, Stamp
+from cotune.records import Checkpoint, Checkpointed, Event, Job, Reached, Released
 from cotune.training import Isolated, Run
 from cotune.training.fused import Kind
 
@@ -22,7 +23,7 @@ class Lane:
     """A job of a task while it trains beside others.
 
     step: epochs trained. kind: with which others it can be fused; None if it trains by itself. has_ended: whether its
-    outcome or milestone is reached, which `ended` tells once.
+    outcome or milestone is reached.
     """
 
     run: Run
@@ -89,30 +90,44 @@ class Lane:
         points, self._points = self._points, {}
         return [reported(self._job, points)] if points else []
 
-    def saved(self, checkpoints: Checkpoints) -> list[Event]:
-        """The same, and a checkpoint of the state as it is."""
-        state = {"run": self.run.state_dict()}
-        kept = checkpoints.save(self.number, self._job.epoch, self.step, state)
-        return [
-            *self.reported(), Checkpointed(self.number, self._job.epoch, kept.step, kept.file, kept.sha256)
-        ]  # fmt: skip
+    @property
+    def snapshot(self) -> Snapshot:
+        """Its state as it is."""
+        return Snapshot(Stamp(self.number, self._job.epoch, self.step), {"run": self.run.state_dict()})
 
-    def ended(self, checkpoints: Checkpoints) -> list[Event]:
-        """What is to be logged at its end; nothing before."""
-        if not self.has_ended:
-            return []
+    def saved(self, kept: Checkpoint) -> list[Event]:
+        """What is to be logged when its snapshot was kept."""
+        number, epoch = self.number, self._job.epoch
+        return [*self.reported(), Checkpointed(number, epoch, kept.step, kept.file, kept.sha256)]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended without a result."""
+        return self._failure is not None
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it has ended at a milestone, and may go on later."""
+        return self.has_ended and not self.has_failed and self.step < self._last_step
+
+    def ended(self, kept: Checkpoint | None) -> list[Event]:
+        """What is to be logged at its end. kept: of its snapshot; None if it failed."""
         if self._failure is not None:
             return [*self.reported(), outcome.of_error(self._job, self._failure, self._spent)]
-        events = self.saved(checkpoints)
-        if self.step < self._last_step:
+        assert kept is not None
+        events = self.saved(kept)
+        if self.pauses:
             return [*events, Reached(self.number, self._job.epoch, self.step, self._spent)]
         return [*events, outcome.of_result(self._job, self.step, self._last, None, self._spent)]
 
-    def released(self, checkpoints: Checkpoints | None) -> list[Event]:
-        """What is to be logged when it is given back unfinished; with checkpoints, its state is kept."""
-        is_further = self.step > self._job.step
-        before = self.saved(checkpoints) if checkpoints is not None and is_further else self.reported()
-        return [*before, self.given_back()]
+    @property
+    def is_further(self) -> bool:
+        """Whether it has trained anything since it was handed out."""
+        return self.step > self._job.step
+
+    def released(self, kept: Checkpoint | None) -> list[Event]:
+        """What is to be logged when it is given back unfinished. kept: of its snapshot, if that is worth it."""
+        return [*(self.reported() if kept is None else self.saved(kept)), self.given_back()]
 
     def given_back(self) -> Event:
         """The end of the lease."""

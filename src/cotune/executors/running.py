@@ -11,6 +11,7 @@ from cotune.errors import Paused, ReportError, StorageError, StudyError
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit
 from cotune.executors.reports import Reports
+from cotune.executors.snapshot import Snapshot, Stamp
 from cotune.records import Checkpointed, Event, Job, real_number
 from cotune.seeds import Purpose, integer
 from cotune.training import Isolated
@@ -152,7 +153,7 @@ class RunningTrial:
 
     def _save(self) -> Checkpointed:
         state = {name: state_of(tracked) for name, tracked in self._tracked.items()}
-        saved = self._checkpoints.save(self.number, self._job.epoch, self.step, state)
+        saved = self._checkpoints.save(Snapshot(Stamp(self.number, self._job.epoch, self.step), state))
         self._saved_at = time.monotonic()
         return Checkpointed(self.number, self._job.epoch, saved.step, saved.file, saved.sha256)
 

@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +124,34 @@ def restore(thing: Any, state: Any) -> None:
         thing.load_state_dict(state)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where in a file some data stands, and what proves that it is whole."""
+
+    offset: int
+    length: int
+    sha256: str
+
+
 def write(path: Path, data: bytes) -> str:
     """Writes `data` to `path` durably and all at once; returns its sha256.
 
     A reader sees the old file or the new one, never a part. StorageError if it cannot be written.
     """
+    return write_parts(path, [data])[0].sha256
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> list[Part]:
+    """The same for data that comes in parts, one behind the other: where each of them is."""
+    placed, offset = list[Part](), 0
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                for data in parts:
+                    file.write(data)
+                    placed.append(Part(offset, len(data), hashlib.sha256(data).hexdigest()))
+                    offset += len(data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
@@ -144,13 +164,15 @@ def write(path: Path, data: bytes) -> str:
         raise StorageError(
             f"cannot write {path}: {error}. Check the folder, its permissions and free space."
         ) from error
-    return hashlib.sha256(data).hexdigest()
+    return placed
 
 
-def read(path: Path, sha256: str) -> bytes:
-    """The bytes at `path`. StorageError if they are missing, or are not those that `write` returned `sha256` for."""
+def read(path: Path, sha256: str, *, offset: int = 0, length: int = -1) -> bytes:
+    """The bytes at `path`, or a part of them. StorageError if they are missing, or their sha256 is another one."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
     except OSError as error:
         raise StorageError(f"cannot read the checkpoint {path}: {error}.") from error
     found = hashlib.sha256(data).hexdigest()

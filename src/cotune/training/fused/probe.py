@@ -35,6 +35,8 @@ _WINDOW_S, _ROUNDS, _ALONE = 0.01, 3, 4
 """So many seconds are measured at a time, in so many turns, and so many of a kind by themselves."""
 _ENOUGH_S = 0.3
 """No further turn after so many seconds: long steps vary less, and cost the search more."""
+_LONG_MS = 4.0
+"""A step of so many milliseconds is nearly all arithmetic: if a few lanes do not gain by it, no number of them does."""
 
 
 @final
@@ -160,21 +162,33 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
     n = min(_MOST_AT_ONCE, max(FEWEST, round(most * share)))
     configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
     few = max(FEWEST - 1, n // 4)
-    populations = {
-        size: Population([unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))], kind.form)
-        for size in (few, n)
-    }
+
+    def population(size: int) -> Population:
+        return Population([unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))], kind.form)
+
     alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
-    timed: list[Iterator[Any]] = [*map(_ticks, populations.values()), *map(endless, alone)]
-    spent, begun = [math.inf] * len(timed), time.perf_counter()
+    small = population(few)
+    timed = [*map(endless, alone), _ticks(small)]
+    begun = time.perf_counter()
+    *each, slow = spent = [_window(steps) for steps in timed]
+    step = sum(each) / len(each)
+    if step > _LONG_MS and slow > (few + 1) * step:
+        return _Cost(share, places[0], _epoch(alone, each), 0.0, slow / (few + 1), small.phases, few)
+    large = population(n)
+    timed.append(_ticks(large))
+    spent.append(math.inf)
     for _ in range(_ROUNDS):
         spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
         if time.perf_counter() - begun > _ENOUGH_S:
             break
-    slow, fast = spent[:2]
+    *each, slow, fast = spent
     lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
-    separate = sum(ms * run.n_batches for ms, run in zip(spent[2:], alone, strict=True)) / len(alone)
-    return _Cost(share, places[0], separate, max(0.0, fast - lane * (n + 1)), lane, populations[n].phases, n)
+    return _Cost(share, places[0], _epoch(alone, each), max(0.0, fast - lane * (n + 1)), lane, large.phases, n)
+
+
+def _epoch(runs: Sequence[Run], steps: Sequence[float]) -> float:
+    """The mean of what their epochs take, by what their steps take."""
+    return sum(ms * run.n_batches for ms, run in zip(steps, runs, strict=True)) / len(runs)
 
 
 def _judged(costs: Sequence[_Cost], most: int, *, fills_up: bool) -> Verdict:
