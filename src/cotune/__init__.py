@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cotune.executors.fused import Fused
     from cotune.executors.inline import Inline
     from cotune.records import Trial
+    from cotune.schedulers import ASHA, Hyperband, MedianStopping, SuccessiveHalving
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
     from cotune.strategies.bayesian import BayesianOptimization
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "ASHA": "cotune.schedulers",
     "BayesianOptimization": "cotune.strategies.bayesian",
     "Categorical": "cotune.space",
     "CmaEs": "cotune.strategies.cmaes",
@@ -37,10 +39,12 @@ _HOME = {
     "Grid": "cotune.strategies",
     "Holdout": "cotune.training",
     "Fused": "cotune.executors.fused",
+    "Hyperband": "cotune.schedulers",
     "Inline": "cotune.executors.inline",
     "Int": "cotune.space",
     "Interrupted": "cotune.errors",
     "LeaseLost": "cotune.errors",
+    "MedianStopping": "cotune.schedulers",
     "NoResult": "cotune.errors",
     "Paused": "cotune.errors",
     "Prior": "cotune.space",
@@ -48,6 +52,7 @@ _HOME = {
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
     "Study": "cotune.study",
+    "SuccessiveHalving": "cotune.schedulers",
     "TPE": "cotune.strategies.tpe",
     "Task": "cotune.training",
     "Trial": "cotune.records",
@@ -62,6 +67,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ASHA",
     "BayesianOptimization",
     "Categorical",
     "CmaEs",
@@ -71,10 +77,12 @@ __all__ = [
     "Fused",
     "Grid",
     "Holdout",
+    "Hyperband",
     "Inline",
     "Int",
     "Interrupted",
     "LeaseLost",
+    "MedianStopping",
     "NoResult",
     "Paused",
     "Prior",
@@ -82,6 +90,7 @@ __all__ = [
     "Sobol",
     "Space",
     "Study",
+    "SuccessiveHalving",
     "TPE",
     "Task",
     "Trial",

@@ -22,7 +22,7 @@ from cotune.records.events import (
     from_json,
     to_json,
 )
-from cotune.records.history import History
+from cotune.records.history import Arrival, History
 from cotune.records.numbers import real_number
 from cotune.records.trial import ATTEMPTS, CAUSES, TRANSITIONS, Checkpoint, Failure, State, Trial
 
@@ -32,6 +32,7 @@ __all__ = [
     "FORMAT",
     "TRANSITIONS",
     "Action",
+    "Arrival",
     "Checkpoint",
     "Checkpointed",
     "Created",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numpy.random import Generator
 
@@ -35,10 +35,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Continue a waiting or paused trial until a step."""
+    """Continue a waiting or paused trial until a step; `decision` says why, where that was a choice."""
 
     number: int
     until: int | None
+    decision: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class Columns:
-    """x (n, d): positions in the unit cube, NaN where inactive. y (n, m): losses, NaN without a result. ended (n,).
+    """x (n, d): positions in the unit cube, NaN where inactive. y (n, m): losses, NaN without one. ended (n,).
 
     Rows are written once and encoded when they are first asked for.
     """
@@ -55,13 +55,13 @@ class Columns:
             self._y[number, column] = sign * value
 
     def ended(self, n: int) -> NDArray[np.bool_]:
-        """Whether each of the first n trials has its outcome."""
+        """Whether each of the first n trials has come to a milestone or to its outcome."""
         if len(self._ended) < n:
             self._ended = np.concatenate([self._ended, np.zeros(max(n, 16), dtype=np.bool_)])
         return self._ended[:n]
 
     def set_ended(self, number: int) -> None:
-        """Note that a trial has its outcome."""
+        """Note that a trial has."""
         if number >= len(self._ended):
             self.ended(number + 1)
         self._ended[number] = True

@@ -45,7 +45,8 @@ class DecisionRecord:
     >= 0. largest_improvement: the same of the config that promises most, where users' priors pulled to another. noise:
     standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement that
     comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number, distance) of evaluated
-    trials. best: the best trial known then. stop: why the scheduler gave the trial up.
+    trials. best: the best trial known then. promotions: why the scheduler let the trial go on, each time that it did.
+    stop: why it gave the trial up.
     """
 
     strategy: str = ""
@@ -59,6 +60,7 @@ class DecisionRecord:
     explore: float | None = None
     nearest: tuple[tuple[int, float], ...] = ()
     best: int | None = None
+    promotions: tuple[Mapping[str, JsonValue], ...] = ()
     stop: Mapping[str, JsonValue] | None = None
 
     def deviations(self, result: float) -> float | None:
@@ -92,6 +94,7 @@ def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
         explore=_share(record.get("explore")),
         nearest=_nearest(record.get("nearest")),
         best=_count(record.get("best")),
+        promotions=_mappings(record.get("promotions")),
         stop=stop if isinstance(stop, Mapping) else None,
     )
 
@@ -129,6 +132,10 @@ def _nearest(value: Any) -> tuple[tuple[int, float], ...]:
     pairs = [pair for pair in value if isinstance(pair, list | tuple) and len(pair) == 2] if _is_list(value) else []
     read = [(_count(number), _at_least_0(distance)) for number, distance in pairs]
     return tuple((number, distance) for number, distance in read if number is not None and distance is not None)
+
+
+def _mappings(value: Any) -> tuple[Mapping[str, JsonValue], ...]:
+    return tuple(item for item in value if isinstance(item, Mapping)) if _is_list(value) else ()
 
 
 def _is_list(value: Any) -> bool:

@@ -58,8 +58,8 @@ class Created:
 class Setting:
     """Something that a clock, the machine or `auto` decided once, to be read ever after.
 
-    Two are written anew when they change: `stopping`, what the last `optimize` was told of when to end, and
-    `exhausted`, after how many trials the strategy had nothing more to propose.
+    Some are written anew when they change: `stopping`, what the last `optimize` was told of when to end, `exhausted`,
+    after how many trials the strategy had nothing more to propose, and `lanes that fit` into the memory.
     """
 
     kind: ClassVar[str] = "setting"
@@ -102,7 +102,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A waiting or paused trial, handed to a worker with the next epoch."""
+    """A waiting or paused trial, handed to a worker with the next epoch; `decision` says why a paused one was chosen
+    (rung, rank, threshold).
+    """
 
     kind: ClassVar[str] = "resumed"
     is_decision: ClassVar[bool] = True
@@ -113,6 +115,7 @@ class Resumed:
     until: int | None
     seen: int
     pausable: bool = True
+    decision: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ maximised metric has its sign turned in `y`.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,14 @@ from cotune.space import Space
 _ABSENT: Any = object()  # stands in a row for the value of an inactive parameter
 
 
+class Arrival(NamedTuple):
+    """A trial that came to a milestone or to its outcome after `step` steps."""
+
+    number: int
+    step: int
+    has_failed: bool
+
+
 class History:
     """All that was decided and observed so far.
 
@@ -34,7 +44,7 @@ class History:
     the study was created with. steps_paid: steps trained, or promised to running trials. seconds: measured training
     time of all leases that ended. settings: what was decided once, by name. running: trial number ->
     worker that holds its lease. waiting, paused: numbers of trials that nobody holds. outcomes: numbers of the trials
-    with an outcome, in the order in which it came.
+    with an outcome, in the order in which it came. arrivals: the same of trials at milestones too.
     """
 
     def __init__(self, space: Space | None = None) -> None:
@@ -49,6 +59,7 @@ class History:
         self.waiting: set[int] = set()
         self.paused: set[int] = set()
         self.outcomes: list[int] = []
+        self.arrivals: list[Arrival] = []
         self.steps_paid = 0
         self.seconds = 0.0
         self.created_steps: int | None = None
@@ -87,12 +98,14 @@ class History:
 
     @property
     def y(self) -> Floats:
-        """(n, m) losses of done trials, NaN for every other trial. Do not write."""
+        """(n, m) losses of trials at their outcomes, or else at their last milestones; NaN for failed trials, and for
+        those that have not come to either. Do not write.
+        """
         return self._columns.y(len(self))
 
     @property
     def ended(self) -> NDArray[np.bool_]:
-        """(n,) whether each trial has its outcome: done, failed or stopped. Do not write."""
+        """(n,) whether each trial has come to a milestone or to its outcome. Do not write."""
         return self._columns.ended(len(self))
 
     def state(self, number: int) -> State:
@@ -164,10 +177,24 @@ class History:
     def reported(self, number: int, step: int) -> Mapping[str, float]:
         """The metrics that trial `number` reported for a step; empty if it reported none."""
         row = self._rows[number]
-        if row.steps is None or step not in row.steps:
+        place = bisect_left(row.steps, step) if row.steps is not None else 0
+        if row.steps is None or place == len(row.steps) or row.steps[place] != step:
             return {}
-        place = row.steps.index(step)
         return {name: column[place] for name, column in row.curve.items()}
+
+    def curve(self, number: int, metric: str, until: int) -> list[float]:
+        """What trial `number` reported of a metric up to a step, in the order of steps; NaN where it left it out."""
+        row = self._rows[number]
+        if row.steps is None or metric not in row.curve:
+            return []
+        return row.curve[metric][: bisect_right(row.steps, until)].tolist()
+
+    def losses(self, number: int, step: int) -> tuple[float, ...]:
+        """(m,) what trial `number` reported of each objective for a step, as losses; NaN for what it did not."""
+        row = self._rows[number]
+        reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
+        signed = ((-1.0 if up else 1.0, reported.get(name, math.nan)) for name, up in self.objectives.items())
+        return tuple(sign * value for sign, value in signed)
 
     def failure(self, number: int) -> Failure | None:
         """Why trial `number` failed; None if it did not."""
@@ -282,16 +309,26 @@ class History:
             self.paused.add(number)
         else:
             self.outcomes.append(number)
-            self._columns.set_ended(number)
 
     def _draw_conclusions(self, row: Row, event: Event) -> None:
         """What an event of one trial means for the whole."""
         if isinstance(event, e.Finished):
-            self._columns.set_y(event.number, [event.metrics[name] for name in self.objectives])
             self.steps = self.steps or event.step
         elif isinstance(event, e.Started) and event.parent is not None:
             parent, step = event.parent
             row.step, row.checkpoint = step, self._rows[parent].checkpoint
+        if isinstance(event, e.Reached | e.Finished | e.Failed):
+            self._arrive(event, row)
+
+    def _arrive(self, event: e.Reached | e.Finished | e.Failed, row: Row) -> None:
+        """Note a trial at a milestone or its outcome, and what it is worth by now."""
+        number = event.number
+        metrics: Mapping[str, float] = {}
+        if not isinstance(event, e.Failed):
+            metrics = event.metrics if isinstance(event, e.Finished) else self.reported(number, event.step)
+        self._columns.set_y(number, [metrics.get(name, math.nan) for name in self.objectives])
+        self._columns.set_ended(number)
+        self.arrivals.append(Arrival(number, row.step, isinstance(event, e.Failed)))
 
     def _tell_round(self, row: Row, before: State | None) -> None:
         """A new or paused trial goes on in the round after the last outcome or milestone; a lost lease in its own."""

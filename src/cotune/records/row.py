@@ -77,6 +77,12 @@ class Row:
         self.worker, self.until, self.pausable = event.worker, event.until, event.pausable
         self.epoch += 1
 
+    def _resumed(self, event: e.Resumed) -> None:
+        if event.decision:
+            record = self.decision
+            self._decide({**record, "promotions": [*record.get("promotions", []), event.decision]})
+        self._leased(event)
+
     def _reclaimed(self, event: e.Reclaimed) -> None:
         self.attempts += 1
         self._go_back()
@@ -138,7 +144,7 @@ class Row:
 _FOLD: dict[type[Event], Callable[[Row, Any], None]] = {
     e.Enqueued: Row._enqueued,
     e.Started: Row._started,
-    e.Resumed: Row._leased,
+    e.Resumed: Row._resumed,
     e.Reclaimed: Row._reclaimed,
     e.Stopped: Row._stopped,
     e.Reported: Row._reported,

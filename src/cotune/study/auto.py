@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from cotune.errors import StudyError
 from cotune.executors.equipment import Equippable
-from cotune.schedulers import Plain, Scheduler
+from cotune.schedulers import ASHA, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
 from cotune.space import Space
 from cotune.strategies import Grid, Random, Strategy
 
@@ -32,7 +32,11 @@ def strategy_named(name: str) -> Strategy | None:
 
 def scheduler_named(name: str) -> Scheduler:
     """The scheduler of that name with its default options. Raises StudyError for an unknown name."""
-    return _named("scheduler", name, {"none": Plain, "auto": Plain})
+    parts: dict[str, Callable[[], Scheduler]] = {
+        "none": Plain, "asha": ASHA, "halving": SuccessiveHalving, "hyperband": Hyperband, "median": MedianStopping,
+        "auto": Plain,
+    }  # fmt: skip
+    return _named("scheduler", name, parts)
 
 
 def executor_named(name: str) -> Equippable | None:

@@ -70,17 +70,25 @@ class Planner:
         """
         draw = draw_of(history.seed)
         has_ended = why_ended(history, self.stopping) is not None
-        suggest = _nothing if has_ended else _remembering(self.strategy, history, draw)
+        suggest = _nothing if has_ended else _remembering(self.strategy, history, draw, self._room(history))
         actions = self.scheduler.plan(history, slots, suggest, draw)
         if has_ended:
             actions = [action for action in actions if _ends(action, history)]
         events = _affordable(actions, history, self.budget, worker)
-        return events if pausable else [_not_pausable(event) for event in events]
+        return events if pausable else [_in_full(event, history) for event in events]
+
+    def outline(self, steps: int | None) -> str:
+        """How the scheduler will go about trials of so many steps, in words; empty if it has nothing to say."""
+        says = getattr(self.scheduler, "outline", None)
+        return str(says(steps)) if says is not None and steps is not None else ""
+
+    def _room(self, history: History) -> int | None:
+        """How many new trials the budget has room for; None: any number."""
+        return None if self.budget.trials is None else max(0, self.budget.trials - len(history))
 
     def has_nothing_left(self, history: History) -> bool:
         """Whether it is the strategy that ends the search: the budget has room, and there is nothing to propose."""
-        has_room = self.budget.trials is None or len(history) < self.budget.trials
-        if not has_room or why_ended(history, self.stopping):
+        if self._room(history) == 0 or why_ended(history, self.stopping):
             return False
         return not self.strategy.suggest(history, 1, draw_of(history.seed))
 
@@ -170,12 +178,17 @@ def _kind(failure: Failed) -> tuple[str, str]:
     return failure.cause, failure.reason.partition(":")[0]
 
 
-def _remembering(strategy: Strategy, history: History, draw: Draw) -> Callable[[int], list[Suggestion]]:
-    """`suggest` for one plan: later calls go on where earlier ones ended."""
+def _remembering(
+    strategy: Strategy, history: History, draw: Draw, most: int | None
+) -> Callable[[int], list[Suggestion]]:
+    """`suggest` for one plan: later calls go on where earlier ones ended, up to so many."""
     given = 0
 
     def suggest(n: int) -> list[Suggestion]:
         nonlocal given
+        n = n if most is None else min(n, most - given)
+        if n <= 0:
+            return []
         fresh = strategy.suggest(history, given + n, draw)[given:]
         given += len(fresh)
         return fresh
@@ -215,7 +228,8 @@ def _affordable(actions: Sequence[Action], history: History, budget: Budget, wor
                 number += 1
             case Resume():
                 epoch = history.epoch(action.number) + 1
-                events.append(Resumed(action.number, worker, epoch, action.until, history.position))
+                why = dict(action.decision)
+                events.append(Resumed(action.number, worker, epoch, action.until, history.position, decision=why))
             case Stop():
                 events.append(Stopped(action.number, dict(action.decision), history.position))
         paid += cost
@@ -233,8 +247,11 @@ def _is_beyond(action: Action, next_number: int, trials: int) -> bool:
             return False
 
 
-def _not_pausable(event: Event) -> Event:
-    return replace(event, pausable=False) if isinstance(event, Started | Resumed) else event
+def _in_full(event: Event, history: History) -> Event:
+    """The same for a worker that cannot pause: it trains to the end."""
+    if not isinstance(event, Started | Resumed):
+        return event
+    return replace(event, pausable=False, until=history.created_steps)
 
 
 def _cost(action: Action, history: History) -> int:

@@ -59,11 +59,12 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     log.settle("machine", machine())
     with ExitStack() as stack:
         stack.enter_context(panel)
+        panel.note(planner.outline(log.history.steps))
         stack.enter_context(_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
-            panel.note, log.history.space,
+            panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
         )  # fmt: skip
         executor = workshop.executor
         if executor is None:

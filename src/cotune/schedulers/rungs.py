@@ -1,0 +1,185 @@
+"""Rungs: the steps at which trials are compared, each with those that came to it at the same step."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from cotune.errors import StudyError
+from cotune.numerics.pareto import leading
+from cotune.records import Arrival, History, JsonValue
+
+WINDOW = 256
+"""Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
+
+
+def rungs(last: int, first: int, factor: int) -> tuple[int, ...]:
+    """The steps of rungs: `last`, a `factor` below it and so on, down to `first` at the lowest, rounded.
+
+    >>> rungs(50, 1, 3), rungs(27, 1, 3), rungs(27, 3, 3), rungs(2, 3, 3)
+    ((2, 6, 17, 50), (1, 3, 9, 27), (3, 9, 27), (2,))
+    """
+    steps, share = [last], 1
+    while last >= first * share * factor:
+        share *= factor
+        steps.append(round(last / share))
+    return tuple(reversed(steps))
+
+
+def require_whole(argument: str, value: object, least: int) -> None:
+    """Raise StudyError unless it is a whole number of at least `least`. argument: as it is written, `ASHA(factor=`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise StudyError(f"{argument}{value!r}) takes a whole number of at least {least}")
+
+
+class Key(NamedTuple):
+    """By what trials of a rung are put in order: the lowest loss first, ties by number."""
+
+    loss: float
+    number: int
+
+
+class Place(NamedTuple):
+    """A trial among those of its rung. rank: from 1; threshold: the loss of the last that would still go on."""
+
+    number: int
+    rank: int
+    threshold: float | None
+
+
+@dataclass
+class Rung:
+    """Who came to a step, or failed on the way to it.
+
+    n: how many; n_failed: of these, on the way. losses: (m,) of those that have one in every objective and did not
+    fail later, by number, in the order in which they came. idle: those of them that stopped here; some may have gone
+    on since.
+    """
+
+    step: int
+    n: int = 0
+    n_failed: int = 0
+    losses: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    idle: list[Key] = field(default_factory=list)
+    _ranked: list[Key] = field(default_factory=list)
+
+    def add(self, number: int, losses: tuple[float, ...], *, is_idle: bool) -> None:
+        """A trial arrives. One without losses is the worst of all and never goes on."""
+        self.n += 1
+        if np.isnan(losses).any():
+            return
+        self.losses[number] = losses
+        insort(self._ranked, Key(losses[0], number))
+        if is_idle:
+            insort(self.idle, Key(losses[0], number))
+
+    def add_failed(self) -> None:
+        """A trial failed on the way here."""
+        self.n += 1
+        self.n_failed += 1
+
+    def give_back(self, number: int) -> None:
+        """A trial that had gone on from here failed: another one may go in its place."""
+        losses = self.losses.pop(number, None)
+        if losses is not None:
+            _drop(self._ranked, Key(losses[0], number))
+
+    def leaders(self, k: int, history: History) -> Iterator[Place]:
+        """Those of the k best that are paused here, the best first."""
+        self._forget_gone(history)
+        if k > 0 and self.idle:
+            yield from self._best_of_one(k, history) if len(history.objectives) == 1 else self._best_of_many(k, history)
+
+    def _best_of_one(self, k: int, history: History) -> Iterator[Place]:
+        threshold = self._ranked[min(k, len(self._ranked)) - 1].loss
+        for key in self.idle:
+            rank = bisect_left(self._ranked, key) + 1
+            if rank > k:
+                return
+            if self._is_here(key.number, history):
+                yield Place(key.number, rank, threshold)
+
+    def _best_of_many(self, k: int, history: History) -> Iterator[Place]:
+        """Non-dominated first, within a rank the least crowded."""
+        numbers = list(self.losses)[-WINDOW:]
+        share = k if self.n <= WINDOW else k * WINDOW // self.n
+        order = leading(np.array([self.losses[number] for number in numbers]), share)
+        for rank, place in enumerate(order, start=1):
+            if self._is_here(numbers[place], history):
+                yield Place(numbers[place], rank, None)
+
+    def _is_here(self, number: int, history: History) -> bool:
+        return number in history.paused and history.step(number) == self.step
+
+    def _forget_gone(self, history: History) -> None:
+        """The best go on first, so those that went on are at the beginning."""
+        while self.idle and not self._is_here(self.idle[0].number, history):
+            self.idle.pop(0)
+
+
+@dataclass
+class Ladder:
+    """The rungs of a study, kept up to date with its history; all of it can be computed again."""
+
+    rungs: list[Rung]
+    _n_read: int = 0
+    _at: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, steps: tuple[int, ...]) -> Ladder:
+        """Rungs at those steps, without trials."""
+        return cls([Rung(step) for step in steps])
+
+    def catch_up(self, history: History) -> None:
+        """Take in who arrived since."""
+        for arrival in history.arrivals[self._n_read :]:
+            self.take(arrival, history)
+        self._n_read = len(history.arrivals)
+
+    def take(self, arrival: Arrival, history: History) -> None:
+        """Take in one arrival."""
+        number, at = arrival.number, self._at.get(arrival.number, -1)
+        if arrival.has_failed:
+            if at >= 0:
+                self.rungs[at].give_back(number)
+            if at + 1 < len(self.rungs):
+                self.rungs[at + 1].add_failed()
+            return
+        if not any(rung.n for rung in self.rungs):
+            _require_reported(arrival, history)
+        while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
+            at += 1
+            rung = self.rungs[at]
+            rung.add(number, history.losses(number, rung.step), is_idle=rung.step == arrival.step)
+        self._at[number] = at
+
+
+def _require_reported(arrival: Arrival, history: History) -> None:
+    """Raise StudyError if trials do not report what they are to be compared by; the first one tells."""
+    number, step, _ = arrival
+    if history.metrics(number):
+        return
+    missing = [name for name in history.objectives if name not in history.reported(number, step)]
+    if missing:
+        raise StudyError(
+            f"trials are compared by {missing[0]} after {step} epochs, and trial {number} did not report it. Call "
+            f"trial.report({missing[0]}=...) in every epoch, or use scheduler='none'."
+        )
+
+
+def _drop(ordered: list[Key], key: Key) -> None:
+    place = bisect_left(ordered, key)
+    if place < len(ordered) and ordered[place] == key:
+        del ordered[place]
+
+
+def record(why: str, rung: Rung, place: Place, until: int) -> dict[str, JsonValue]:
+    """Why a trial goes on."""
+    found: dict[str, JsonValue] = {
+        "why": why, "rung": rung.step, "rank": place.rank, "of": rung.n, "threshold": place.threshold, "until": until,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}

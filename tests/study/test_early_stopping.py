@@ -1,0 +1,131 @@
+"""Schedulers in whole searches: functions, tasks, fused lanes, and searches that were killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import cotune as ct
+from cotune.errors import Interrupted, StudyError
+from cotune.records import State
+
+SPACE = {"x": (0.0, 1.0)}
+SCHEDULERS = ["asha", "halving", "hyperband", "median"]
+
+
+def train(trial: object) -> None:
+    for epoch in trial.epochs():
+        trial.report(value=trial.config.x + 1 / (epoch + 1))
+
+
+def counted(calls: list[tuple[int, int]]) -> object:
+    """The same, noting which epochs were trained; it keeps its state, so nothing is trained twice."""
+    import torch
+
+    def objective(trial: object) -> None:
+        trial.track(own=torch.Generator())
+        for epoch in trial.epochs():
+            calls.append((trial.number, epoch))
+            trial.report(value=trial.config.x + 1 / (epoch + 1))
+
+    return objective
+
+
+def study(objective: object = train, scheduler: object = "asha", **options: object) -> ct.Study:
+    chosen = {"minimize": "value", "epochs": 9, "strategy": "random", **options}
+    return ct.Study(objective, SPACE, scheduler=scheduler, **chosen)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_most_trials_end_early_and_the_best_is_trained_to_its_end(scheduler: str) -> None:
+    searched = study(scheduler=scheduler).optimize(trials=20, progress=False)
+    ends = [trial.steps[-1] for trial in searched.trials]
+    assert len(ends) == 20 and sum(ends) < 20 * 9 * 0.8
+    best = searched.best.trial
+    assert best.steps[-1] == 9 and best.state is State.DONE
+    assert not searched.history.running
+
+
+def test_no_epoch_is_trained_twice() -> None:
+    calls: list[tuple[int, int]] = []
+    study(counted(calls)).optimize(trials=20, progress=False)
+    assert len(calls) == len(set(calls))
+
+
+def test_a_search_in_pieces_equals_one_in_one_go() -> None:
+    whole = study().optimize(trials=30, progress=False)
+    pieces = study()
+    for trials in (30, 30):
+        pieces.optimize(trials=trials, total_epochs=40, progress=False)
+    pieces.optimize(trials=30, progress=False)
+    assert [(t.config, t.steps, t.state) for t in whole.trials] == [(t.config, t.steps, t.state) for t in pieces.trials]
+
+
+def test_a_budget_of_epochs_is_never_exceeded() -> None:
+    searched = study().optimize(total_epochs=50, progress=False)
+    assert sum(trial.steps[-1] for trial in searched.trials) == searched.history.steps_paid <= 50
+
+
+def test_the_outline_is_told_before_the_first_trial(capsys: pytest.CaptureFixture[str]) -> None:
+    study(scheduler="hyperband").optimize(trials=1)
+    assert "9 x 1, 3 x 3, 1 x 9 epochs; 5 x 3, 1 x 9 epochs; 3 x 9 epochs" in capsys.readouterr().err
+
+
+def test_a_function_that_reports_nothing_is_an_error_that_says_so() -> None:
+    with pytest.raises(StudyError, match=r"trial.report\(value=...\) in every epoch"):
+        study(lambda trial: [0.5 for _ in trial.epochs()][-1]).optimize(trials=9, progress=False)
+
+
+def test_a_function_without_epochs_is_trained_in_full_by_every_scheduler() -> None:
+    searched = study(lambda trial: trial.config.x, epochs=None).optimize(trials=9, progress=False)
+    assert {trial.state for trial in searched.trials} == {State.DONE}
+
+
+def test_two_objectives_go_on_by_dominance() -> None:
+    def two(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(a=trial.config.x + 1 / (epoch + 1), b=trial.config.x)
+
+    searched = study(two, minimize=["a", "b"]).optimize(trials=20, progress=False)
+    assert all(best.trial.steps[-1] == 9 for best in searched.front)
+
+
+def test_asked_trials_run_in_full() -> None:
+    asked = ct.Study(None, SPACE, minimize="value", scheduler="asha", strategy="random")
+    for _ in range(4):
+        trial = asked.ask()
+        asked.tell(trial, trial.config.x)
+    assert {trial.state for trial in asked.trials} == {State.DONE}
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_a_study_that_was_interrupted_anywhere_goes_on_as_if_it_had_not(scheduler: str, tmp_path: Path) -> None:
+    import signal
+
+    def interrupting(at: int) -> object:
+        calls = [0]
+
+        def objective(trial: object) -> None:
+            import torch
+
+            trial.track(own=torch.Generator())
+            for epoch in trial.epochs():
+                calls[0] += 1
+                if calls[0] == at:
+                    signal.raise_signal(signal.SIGINT)
+                trial.report(value=trial.config.x + 1 / (epoch + 1))
+
+        return objective
+
+    whole = study(interrupting(0), scheduler, seed=4).optimize(trials=14, progress=False)
+    pieces = None
+    for at in (3, 11, 17, 0):
+        try:
+            pieces = study(interrupting(at), scheduler, seed=4, path=tmp_path).optimize(trials=14, progress=False)
+        except Interrupted:
+            continue
+    assert pieces is not None
+    results = [[(t.config, t.steps, t.curve, t.state, t.decision) for t in s.trials] for s in (whole, pieces)]
+    for one, other in zip(*results, strict=True):
+        assert one == other
