@@ -13,6 +13,7 @@ from benchmarks import (
     latency,
     open_study,
     parallel,
+    planning,
     throughput,
 )
 
@@ -28,6 +29,7 @@ def main() -> None:
         throughput,
         latency,
         parallel,
+        planning,
         demo,
         demo_race,
     ):

@@ -129,3 +129,8 @@ def test_a_study_that_was_interrupted_anywhere_goes_on_as_if_it_had_not(schedule
     results = [[(t.config, t.steps, t.curve, t.state, t.decision) for t in s.trials] for s in (whole, pieces)]
     for one, other in zip(*results, strict=True):
         assert one == other
+
+
+def test_the_panel_counts_trials_that_pause(capsys: pytest.CaptureFixture[str]) -> None:
+    study().optimize(trials=20)
+    assert "20/20 trials" in capsys.readouterr().err

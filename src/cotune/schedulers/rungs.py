@@ -13,7 +13,7 @@ from cotune.errors import StudyError
 from cotune.numerics.pareto import leading
 from cotune.records import Arrival, History, JsonValue
 
-WINDOW = 256
+WINDOW = 96
 """Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
 
 
