@@ -1,7 +1,7 @@
 """CPU of a scheduler's decision in a study of 10,000 trials; suggestions cost nothing here. Bar: 1 ms on average.
 
-One worker with four slots trains trials of 27 epochs whose losses are random numbers, lower with every rung, until there
-are 10,000; the last 500 decisions are timed. Of each, planning counts, and not the folding of events. Run
+One worker with four slots trains trials of 27 epochs whose losses are random numbers, lower with every rung, until
+there are 10,000; the last 500 decisions are timed. Of each, planning counts, and not the folding of events. Run
 `python -m benchmarks.planning`.
 """
 

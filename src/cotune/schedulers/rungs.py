@@ -66,6 +66,7 @@ class Rung:
     losses: dict[int, tuple[float, ...]] = field(default_factory=dict)
     idle: list[Key] = field(default_factory=list)
     _ranked: list[Key] = field(default_factory=list)
+    _order: tuple[tuple[int, int, int], list[int]] | None = None
 
     def add(self, number: int, losses: tuple[float, ...], *, is_idle: bool) -> None:
         """A trial arrives. One without losses is the worst of all and never goes on."""
@@ -105,12 +106,15 @@ class Rung:
 
     def _best_of_many(self, k: int, history: History) -> Iterator[Place]:
         """Non-dominated first, within a rank the least crowded."""
-        numbers = list(self.losses)[-WINDOW:]
-        share = k if self.n <= WINDOW else k * WINDOW // self.n
-        order = leading(np.array([self.losses[number] for number in numbers]), share)
-        for rank, place in enumerate(order, start=1):
-            if self._is_here(numbers[place], history):
-                yield Place(numbers[place], rank, None)
+        now = k, self.n, len(self.losses)
+        if self._order is None or self._order[0] != now:
+            numbers = list(self.losses)[-WINDOW:]
+            share = k if self.n <= WINDOW else k * WINDOW // self.n
+            order = leading(np.array([self.losses[number] for number in numbers]), share)
+            self._order = now, [numbers[place] for place in order]
+        for rank, number in enumerate(self._order[1], start=1):
+            if self._is_here(number, history):
+                yield Place(number, rank, None)
 
     def _is_here(self, number: int, history: History) -> bool:
         return number in history.paused and history.step(number) == self.step
