@@ -7,7 +7,6 @@ there are 10,000; the last 500 decisions are timed. Of each, planning counts, an
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import time
@@ -32,19 +31,19 @@ class Constant:
         return [Suggestion(ct.Config({"x": 0.5}), {"strategy": "constant"}) for _ in range(n)]
 
 
-def decisions_ms(scheduler: Scheduler, objectives: dict[str, bool], trials: int) -> list[float]:
+def decisions_ms(scheduler: Scheduler, objectives: dict[str, bool]) -> list[float]:
     """Milliseconds of CPU of every decision."""
     history, random = History(SPACE), np.random.default_rng(0)
     history.extend([Created(SPACE.to_json(), objectives, 0, STEPS)])
     planner, spent = Planner(Constant(), scheduler), list[float]()
-    quality = random.random((trials + SLOTS, len(objectives)))
-    while len(history) < trials:
+    quality = random.random((TRIALS + SLOTS, len(objectives)))
+    while len(history) < TRIALS:
         begun = time.process_time()
         events = planner.plan(history, SLOTS - len(history.running), "w")
         spent.append(1e3 * (time.process_time() - begun))
         history.extend(events)
         for event in events:
-            if isinstance(event, Started | Resumed) and event.number < trials:
+            if isinstance(event, Started | Resumed) and event.number < TRIALS:
                 train(history, event.number, quality[event.number])
     return spent
 
@@ -59,31 +58,24 @@ def train(history: History, number: int, quality: np.ndarray) -> None:
     ])  # fmt: skip
 
 
-def row(name: str, scheduler: Scheduler, objectives: dict[str, bool], trials: int) -> dict[str, Any]:
-    spent = decisions_ms(scheduler, objectives, trials)
+def row(name: str, scheduler: Scheduler, objectives: dict[str, bool]) -> dict[str, Any]:
+    spent = decisions_ms(scheduler, objectives)
     last = spent[-TIMED:]
     return {
-        "scheduler": name, "objectives": len(objectives), "trials": trials, "decisions": len(spent),
+        "scheduler": name, "objectives": len(objectives), "trials": TRIALS, "decisions": len(spent),
         "mean_ms": f"{statistics.mean(last):.3f}", "p99_ms": f"{sorted(last)[math.ceil(0.99 * len(last)) - 1]:.3f}",
         "bar_ms": 1.0,
     }  # fmt: skip
 
 
-def main(quick: bool = False) -> None:
-    trials = 200 if quick else TRIALS
+def main() -> None:
     schedulers: dict[str, Scheduler] = {
         "none": Plain(), "asha": ASHA(), "halving": SuccessiveHalving(), "hyperband": Hyperband(),
         "median": MedianStopping(),
     }  # fmt: skip
-    rows = [row(name, scheduler, {"value": False}, trials) for name, scheduler in schedulers.items()]
-    rows.append(row("asha", ASHA(), {"a": False, "b": False}, trials))
-    if quick:
-        print(rows)
-    else:
-        write("planning", rows)
+    rows = [row(name, scheduler, {"value": False}) for name, scheduler in schedulers.items()]
+    write("planning", [*rows, row("asha", ASHA(), {"a": False, "b": False})])
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short history; results are printed only")
-    main(parser.parse_args().quick)
+    main()

@@ -85,9 +85,6 @@ def test_the_last_resort_waits_for_what_is_running() -> None:
 
 
 def test_several_objectives_are_ranked_by_dominance() -> None:
-    class Two(Simulation):
-        pass
-
     run = Simulation(
         ASHA(), lambda n, step: float(n), objectives={"a": False, "b": False}, budget=Budget(trials=6)
     ).run()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
+import torch
 
 import cotune as ct
 from cotune.errors import Interrupted, StudyError
@@ -19,17 +23,27 @@ def train(trial: object) -> None:
         trial.report(value=trial.config.x + 1 / (epoch + 1))
 
 
-def counted(calls: list[tuple[int, int]]) -> object:
-    """The same, noting which epochs were trained; it keeps its state, so nothing is trained twice."""
-    import torch
+def tracking(before: Callable[[int, int], None]) -> Callable[[object], None]:
+    """The same with a state that it keeps, so that nothing is trained twice. before: of each (trial, epoch)."""
 
     def objective(trial: object) -> None:
         trial.track(own=torch.Generator())
         for epoch in trial.epochs():
-            calls.append((trial.number, epoch))
+            before(trial.number, epoch)
             trial.report(value=trial.config.x + 1 / (epoch + 1))
 
     return objective
+
+
+def interrupting(at: int) -> Callable[[object], None]:
+    """The same, with a signal in one epoch of all that are trained."""
+    calls = count(1)
+
+    def signalled(_number: int, _epoch: int) -> None:
+        if next(calls) == at:
+            signal.raise_signal(signal.SIGINT)
+
+    return tracking(signalled)
 
 
 def study(objective: object = train, scheduler: object = "asha", **options: object) -> ct.Study:
@@ -49,7 +63,7 @@ def test_most_trials_end_early_and_the_best_is_trained_to_its_end(scheduler: str
 
 def test_no_epoch_is_trained_twice() -> None:
     calls: list[tuple[int, int]] = []
-    study(counted(calls)).optimize(trials=20, progress=False)
+    study(tracking(lambda *epoch: calls.append(epoch))).optimize(trials=20, progress=False)
     assert len(calls) == len(set(calls))
 
 
@@ -101,23 +115,6 @@ def test_asked_trials_run_in_full() -> None:
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_a_study_that_was_interrupted_anywhere_goes_on_as_if_it_had_not(scheduler: str, tmp_path: Path) -> None:
-    import signal
-
-    def interrupting(at: int) -> object:
-        calls = [0]
-
-        def objective(trial: object) -> None:
-            import torch
-
-            trial.track(own=torch.Generator())
-            for epoch in trial.epochs():
-                calls[0] += 1
-                if calls[0] == at:
-                    signal.raise_signal(signal.SIGINT)
-                trial.report(value=trial.config.x + 1 / (epoch + 1))
-
-        return objective
-
     whole = study(interrupting(0), scheduler, seed=4).optimize(trials=14, progress=False)
     pieces = None
     for at in (3, 11, 17, 0):

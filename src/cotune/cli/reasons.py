@@ -20,8 +20,8 @@ def of_trial(found: Explanation) -> Iterator[tuple[str, str]]:
     yield "expected", _expected(found)
     yield "nearest", "\n".join(_evidence(evidence, found.objective) for evidence in found.evidence)
     yield "came", _outcome(found)
-    yield "went on", "\n".join(wording.stop(promotion) for promotion in record.promotions)
-    yield "stopped", wording.stop(record.stop) if record.stop is not None else ""
+    yield "went on", "\n".join(map(wording.scheduled, record.promotions))
+    yield "stopped", wording.scheduled(record.stop) if record.stop is not None else ""
 
 
 def _known(found: Explanation) -> str:

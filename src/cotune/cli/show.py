@@ -61,7 +61,7 @@ def _print_trial(trial: Trial, study: Study) -> None:
     record = read_decision(trial.decision)
     facts = [
         ("why", wording.proposed(record)),
-        ("stopped", wording.stop(record.stop) if record.stop is not None else ""),
+        ("stopped", wording.scheduled(record.stop) if record.stop is not None else ""),
         ("more", printable(f"cotune explain {shlex.quote(str(study.path))} {trial.number}")),
         ("forked", f"from trial {trial.parent[0]} at step {trial.parent[1]}" if trial.parent else ""),
         ("trained", wording.trained(trial.seconds)),

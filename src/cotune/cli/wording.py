@@ -93,8 +93,8 @@ def proposed(record: DecisionRecord) -> str:
     return printable(f"{by}: {record.why}" if record.why else by)
 
 
-def stop(record: Mapping[str, Any]) -> str:
-    """Why the scheduler gave a trial up."""
+def scheduled(record: Mapping[str, Any]) -> str:
+    """Why the scheduler let a trial go on, or gave it up."""
     details = [f"{name.replace('_', ' ')} {_spelled(value)}" for name, value in record.items() if name != "why"]
     return printable("; ".join([*([str(record["why"])] if "why" in record else []), ", ".join(details)]).strip("; "))
 

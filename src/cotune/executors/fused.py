@@ -25,7 +25,7 @@ from cotune.executors.interruption import Abandoned
 from cotune.executors.lane import Lane
 from cotune.executors.objective import OfTask
 from cotune.executors.survey import survey, widths
-from cotune.records import Checkpoint, Event, Job
+from cotune.records import Checkpoint, Event, Job, whole_number
 from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
 from cotune.training.fused import Census, Kinds, Population, Unfusable, told
@@ -56,8 +56,7 @@ class Fused:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        if isinstance(self.lanes, bool) or not isinstance(self.lanes, int) or self.lanes < 1:
-            raise StudyError(f"Fused(lanes={self.lanes!r}) takes a whole number of at least 1")
+        whole_number("Fused(lanes=", self.lanes)
         require_seconds("Fused(checkpoint_s=", self.checkpoint_s)
 
     def equip(self, equipment: Equipment) -> Executor:

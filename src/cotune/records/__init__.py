@@ -23,7 +23,7 @@ from cotune.records.events import (
     to_json,
 )
 from cotune.records.history import Arrival, History
-from cotune.records.numbers import real_number
+from cotune.records.numbers import real_number, whole_number
 from cotune.records.trial import ATTEMPTS, CAUSES, TRANSITIONS, Checkpoint, Failure, State, Trial
 
 __all__ = [
@@ -65,4 +65,5 @@ __all__ = [
     "read_decision",
     "real_number",
     "to_json",
+    "whole_number",
 ]

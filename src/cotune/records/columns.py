@@ -47,12 +47,11 @@ class Columns:
         self._y = _grown(self._y, n, len(self.signs))
         return self._y[:n]
 
-    def set_y(self, number: int, values: Sequence[float]) -> None:
-        """Write the objectives of a trial, turning the sign of those that are maximised."""
+    def set_y(self, number: int, losses: Sequence[float]) -> None:
+        """Write the losses of a trial."""
         if number >= len(self._y):
             self._y = _grown(self._y, number + 1, len(self.signs))
-        for column, (sign, value) in enumerate(zip(self.signs, values, strict=True)):
-            self._y[number, column] = sign * value
+        self._y[number] = losses
 
     def ended(self, n: int) -> NDArray[np.bool_]:
         """Whether each of the first n trials has come to a milestone or to its outcome."""

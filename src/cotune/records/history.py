@@ -182,19 +182,20 @@ class History:
             return {}
         return {name: column[place] for name, column in row.curve.items()}
 
-    def curve(self, number: int, metric: str, until: int) -> list[float]:
-        """What trial `number` reported of a metric up to a step, in the order of steps; NaN where it left it out."""
-        row = self._rows[number]
-        if row.steps is None or metric not in row.curve:
-            return []
-        return row.curve[metric][: bisect_right(row.steps, until)].tolist()
-
     def losses(self, number: int, step: int) -> tuple[float, ...]:
         """(m,) what trial `number` reported of each objective for a step, as losses; NaN for what it did not."""
         row = self._rows[number]
         reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
-        signed = ((-1.0 if up else 1.0, reported.get(name, math.nan)) for name, up in self.objectives.items())
-        return tuple(sign * value for sign, value in signed)
+        values = (reported.get(name, math.nan) for name in self.objectives)
+        return tuple(sign * value for sign, value in zip(self._columns.signs, values, strict=True))
+
+    def loss_curve(self, number: int, until: int) -> list[float]:
+        """What trial `number` reported of the first objective up to a step, as losses in the order of steps."""
+        row = self._rows[number]
+        column = row.curve.get(next(iter(self.objectives)))
+        if row.steps is None or column is None:
+            return []
+        return [self._columns.signs[0] * value for value in column[: bisect_right(row.steps, until)]]
 
     def failure(self, number: int) -> Failure | None:
         """Why trial `number` failed; None if it did not."""
@@ -322,13 +323,11 @@ class History:
 
     def _arrive(self, event: e.Reached | e.Finished | e.Failed, row: Row) -> None:
         """Note a trial at a milestone or its outcome, and what it is worth by now."""
-        number = event.number
-        metrics: Mapping[str, float] = {}
-        if not isinstance(event, e.Failed):
-            metrics = event.metrics if isinstance(event, e.Finished) else self.reported(number, event.step)
-        self._columns.set_y(number, [metrics.get(name, math.nan) for name in self.objectives])
+        number, has_failed = event.number, isinstance(event, e.Failed)
+        losses = [math.nan] * len(self.objectives) if has_failed else self.losses(number, row.step)
+        self._columns.set_y(number, losses)
         self._columns.set_ended(number)
-        self.arrivals.append(Arrival(number, row.step, isinstance(event, e.Failed)))
+        self.arrivals.append(Arrival(number, row.step, has_failed))
 
     def _tell_round(self, row: Row, before: State | None) -> None:
         """A new or paused trial goes on in the round after the last outcome or milestone; a lost lease in its own."""

@@ -1,11 +1,11 @@
-"""What counts as a metric's value."""
+"""What counts as a metric's value, and as a whole number in an argument."""
 
 from __future__ import annotations
 
 import numbers
 from typing import Any
 
-from cotune.errors import ReportError
+from cotune.errors import ReportError, StudyError
 
 
 def real_number(name: str, value: Any) -> float:
@@ -24,6 +24,16 @@ def real_number(name: str, value: Any) -> float:
         return float(value)
     except OverflowError:
         raise ReportError(f"metric {name!r} is too large for a float, got {_shown(value)}. Scale it down.") from None
+
+
+def whole_number(argument: str, value: object, least: int = 1) -> int:
+    """The value, if it is a whole number of at least `least`. argument: as it is written, such as `ASHA(factor=`.
+
+    Raises StudyError naming the argument and the value for everything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise StudyError(f"{argument}{value!r}) takes a whole number of at least {least}")
+    return value
 
 
 def _shown(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cotune.records import Action, Draw, History, Resume, Start, Suggestion
-from cotune.schedulers.rungs import Ladder, Place, Rung, record, require_whole, rungs
-from cotune.schedulers.unfinished import unfinished
+from cotune.records import Action, Draw, History, Resume, Start, Suggestion, whole_number
+from cotune.schedulers.following import followed
+from cotune.schedulers.rungs import Ladder, promoted, rungs
+from cotune.schedulers.unfinished import unfinished, waiting
 
 _FINAL = "nothing new to try, and none has come to its end: the best goes on"
 _LEADER = "among the best of its rung"
@@ -27,11 +28,11 @@ class ASHA:
 
     factor: int = 3
     first: int = 1
-    _cache: list[tuple[History, Ladder]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _cache: list[Ladder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_whole("ASHA(factor=", self.factor, 2)
-        require_whole("ASHA(first=", self.first, 1)
+        whole_number("ASHA(factor=", self.factor, 2)
+        whole_number("ASHA(first=", self.first, 1)
 
     def plan(
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
@@ -39,11 +40,9 @@ class ASHA:
         """Resume what waits, then who earned it, from the highest rung down; free slots get new trials."""
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
-        ladder = self._ladder(history)
-        lowest = ladder.rungs[0].step
-        actions: list[Action] = [
-            Resume(number, history.until(number) or lowest) for number in sorted(history.waiting)[:slots]
-        ]
+        steps = rungs(history.steps, self.first, self.factor)
+        ladder, lowest = followed(self._cache, history, lambda: Ladder(history, steps)), steps[0]
+        actions = waiting(history, slots, lambda number: lowest)
         for action in self._promotions(ladder, history):
             if len(actions) >= slots:
                 return actions
@@ -63,34 +62,16 @@ class ASHA:
         places = ", ".join(map(str, rungs(steps, self.first, self.factor)))
         return f"rungs at {places} epochs, one of {self.factor} goes on"
 
-    def _ladder(self, history: History) -> Ladder:
-        assert history.steps is not None
-        kept = self._cache[0] if self._cache else None
-        if kept is None or kept[0] is not history:
-            kept = history, Ladder.of(rungs(history.steps, self.first, self.factor))
-            self._cache[:] = [kept]
-        kept[1].catch_up(history)
-        return kept[1]
-
     def _promotions(self, ladder: Ladder, history: History) -> Iterator[Resume]:
-        for rung, above in _from_the_top(ladder):
+        for rung, above in reversed(ladder.levels):
             for place in rung.leaders(rung.n // self.factor, history):
-                yield _resumed(place, rung, above, _LEADER)
+                yield promoted(place, rung, above, _LEADER)
 
     def _last_resort(self, ladder: Ladder, history: History) -> list[Action]:
         """A small search may end before one of its trials was among so many that it could go on."""
         if ladder.rungs[-1].losses:
             return []
-        for rung, above in _from_the_top(ladder):
+        for rung, above in reversed(ladder.levels):
             for place in rung.leaders(len(rung.losses), history):
-                return [_resumed(place, rung, above, _FINAL)]
+                return [promoted(place, rung, above, _FINAL)]
         return []
-
-
-def _from_the_top(ladder: Ladder) -> Iterator[tuple[Rung, Rung]]:
-    """Every rung with the one above it."""
-    return zip(reversed(ladder.rungs[:-1]), reversed(ladder.rungs[1:]), strict=True)
-
-
-def _resumed(place: Place, rung: Rung, above: Rung, why: str) -> Resume:
-    return Resume(place.number, above.step, record(why, rung, place, above.step))

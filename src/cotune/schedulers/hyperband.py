@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 
-from cotune.records import Action, Draw, History, Resume, Start, Suggestion
-from cotune.schedulers.rungs import Ladder, record, require_whole, rungs
-from cotune.schedulers.unfinished import unfinished
+from cotune.records import Action, Arrival, Draw, History, Resume, Start, Suggestion, whole_number
+from cotune.schedulers.following import Follower, followed
+from cotune.schedulers.rungs import Ladder, Rung, promoted, rungs
+from cotune.schedulers.unfinished import unfinished, waiting
 
 _LEADER = "among the best of its bracket"
 
@@ -33,60 +35,77 @@ class _Bracket:
     begin: int
     ladder: Ladder
 
-    def leaders(self, history: History, *, is_closed: bool) -> Iterator[Resume]:
+    def leaders(self, *, is_closed: bool) -> Iterator[Resume]:
         """Who goes on from the rungs that are complete. is_closed: whether no more trials will begin."""
-        levels = self.ladder.rungs
-        size = min(self.shape.sizes[0], len(history) - self.begin) if is_closed else self.shape.sizes[0]
-        is_complete = levels[0].n >= size
-        for rung, above, goes_on in zip(levels, levels[1:], self.shape.sizes[1:], strict=False):
+        history, n = self.ladder.history, self.shape.sizes[0]
+        is_complete = self.ladder.rungs[0].n >= (min(n, len(history) - self.begin) if is_closed else n)
+        for rung, above, size in self._levels:
             if not is_complete:
                 return
-            for place in rung.leaders(goes_on, history):
-                yield Resume(place.number, above.step, record(_LEADER, rung, place, above.step))
-            is_complete = above.n - above.n_failed >= min(goes_on, len(rung.losses))
+            for place in rung.leaders(size, history):
+                yield promoted(place, rung, above, _LEADER)
+            is_complete = _is_complete(rung, above, size)
 
     @property
     def is_over(self) -> bool:
         """Whether all that could go on are at the end."""
-        levels, sizes = self.ladder.rungs, self.shape.sizes
-        return levels[0].n >= sizes[0] and all(
-            above.n - above.n_failed >= min(size, len(rung.losses))
-            for rung, above, size in zip(levels, levels[1:], sizes[1:], strict=False)
-        )
+        is_full = self.ladder.rungs[0].n >= self.shape.sizes[0]
+        return is_full and all(_is_complete(*level) for level in self._levels)
+
+    @property
+    def _levels(self) -> Iterator[tuple[Rung, Rung, int]]:
+        """Every rung, the one above it, and how many go on, from the lowest."""
+        return ((*pair, size) for pair, size in zip(self.ladder.levels, self.shape.sizes[1:], strict=True))
 
 
-@dataclass
-class _Brackets:
-    """All brackets of a study, kept up to date with its history; all of it can be computed again."""
+def _is_complete(rung: Rung, above: Rung, size: int) -> bool:
+    """Whether as many have come from a rung to the one above it as may go on, and can."""
+    return above.n - above.n_failed >= min(size, len(rung.losses))
 
-    history: History
-    shapes: Sequence[Shape]
-    known: dict[int, _Bracket] = field(default_factory=dict)
-    _n_read: int = 0
-    _n_over: int = 0
+
+class _Brackets(Follower):
+    """All brackets of a study that are not over."""
+
+    def __init__(self, history: History, shapes: Sequence[Shape]) -> None:
+        super().__init__(history)
+        self.known: dict[int, _Bracket] = {}
+        self._shapes, self._n_over = shapes, 0
+        self._ends = list(accumulate(shape.sizes[0] for shape in shapes))
 
     def of(self, number: int) -> _Bracket | None:
         """The bracket that a trial belongs to; None if it is over."""
-        ends = list(accumulate(shape.sizes[0] for shape in self.shapes))
-        turn, place = divmod(number, ends[-1])
-        at = next(at for at, end in enumerate(ends) if place < end)
-        index = turn * len(ends) + at
+        turn, place = divmod(number, self._ends[-1])
+        at = bisect_right(self._ends, place)
+        index = turn * len(self._ends) + at
         if index not in self.known and index >= self._n_over:
-            shape = self.shapes[at]
-            begin = turn * ends[-1] + ends[at] - shape.sizes[0]
-            self.known[index] = _Bracket(shape, begin, Ladder.of(shape.steps))
+            shape = self._shapes[at]
+            begin = turn * self._ends[-1] + self._ends[at] - shape.sizes[0]
+            self.known[index] = _Bracket(shape, begin, Ladder(self.history, shape.steps))
         return self.known.get(index)
+
+    def lowest(self, number: int) -> int:
+        """Until which step a trial trains first."""
+        bracket = self.of(number)
+        assert bracket is not None, "a bracket is over only when all of its trials have come to their ends"
+        return bracket.shape.steps[0]
+
+    def take(self, arrival: Arrival) -> None:
+        """Take in one arrival."""
+        bracket = self.of(arrival.number)
+        if bracket is not None:
+            bracket.ladder.take(arrival)
 
     def catch_up(self) -> None:
         """Take in who arrived since, and forget what is over."""
-        for arrival in self.history.arrivals[self._n_read :]:
-            bracket = self.of(arrival.number)
-            if bracket is not None:
-                bracket.ladder.take(arrival, self.history)
-        self._n_read = len(self.history.arrivals)
+        super().catch_up()
         while (first := self.known.get(self._n_over)) is not None and first.is_over:
             del self.known[self._n_over]
             self._n_over += 1
+
+    def winners(self, slots: int, *, is_closed: bool) -> list[Action]:
+        """Up to so many that go on, the oldest bracket first."""
+        every = (self.known[index].leaders(is_closed=is_closed) for index in sorted(self.known))
+        return list(islice(chain.from_iterable(every), slots))
 
 
 @dataclass(frozen=True)
@@ -104,8 +123,8 @@ class Hyperband:
     _cache: list[_Brackets] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_whole(f"{type(self).__name__}(factor=", self.factor, 2)
-        require_whole(f"{type(self).__name__}(first=", self.first, 1)
+        whole_number(f"{type(self).__name__}(factor=", self.factor, 2)
+        whole_number(f"{type(self).__name__}(first=", self.first, 1)
 
     def shapes(self, steps: int) -> list[Shape]:
         """The brackets of one turn, for trials of so many steps.
@@ -129,37 +148,21 @@ class Hyperband:
         """Resume what waits, then the winners of complete rungs, oldest bracket first; free slots get new trials."""
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
-        brackets = self._brackets(history, history.steps)
-        waiting = sorted(history.waiting)[:slots]
-        begun: list[Action] = [Resume(n, history.until(n) or _lowest(brackets, n)) for n in waiting]
-        begun += self._winners(brackets, slots - len(begun), is_closed=False)
-        if len(begun) == slots:
-            return begun
-        fresh = suggest(slots - len(begun))
-        if fresh:
-            numbers = range(len(history), len(history) + len(fresh))
-            return [*begun, *(Start(one, _lowest(brackets, n)) for one, n in zip(fresh, numbers, strict=True))]
-        return [*begun[: len(waiting)], *self._winners(brackets, slots - len(waiting), is_closed=True)]
+        shapes = self.shapes(history.steps)
+        brackets = followed(self._cache, history, lambda: _Brackets(history, shapes))
+        begun = waiting(history, slots, brackets.lowest)
+        winners = brackets.winners(slots - len(begun), is_closed=False)
+        free = slots - len(begun) - len(winners)
+        if not free:
+            return [*begun, *winners]
+        fresh = suggest(free)
+        if not fresh:
+            return [*begun, *brackets.winners(slots - len(begun), is_closed=True)]
+        new = [Start(one, brackets.lowest(number)) for number, one in enumerate(fresh, start=len(history))]
+        return [*begun, *winners, *new]
 
     def _shape(self, steps: tuple[int, ...], size: int) -> Shape:
         return Shape(steps, tuple(max(1, size // self.factor**k) for k in range(len(steps))))
-
-    def _brackets(self, history: History, steps: int) -> _Brackets:
-        kept = self._cache[0] if self._cache else None
-        if kept is None or kept.history is not history:
-            kept = _Brackets(history, self.shapes(steps))
-            self._cache[:] = [kept]
-        kept.catch_up()
-        return kept
-
-    def _winners(self, brackets: _Brackets, slots: int, *, is_closed: bool) -> list[Action]:
-        found = list[Action]()
-        for index in sorted(brackets.known):
-            for action in brackets.known[index].leaders(brackets.history, is_closed=is_closed):
-                if len(found) >= slots:
-                    return found
-                found.append(action)
-        return found
 
 
 @dataclass(frozen=True)
@@ -174,10 +177,3 @@ class SuccessiveHalving(Hyperband):
         """
         places = rungs(steps, self.first, self.factor)
         return [self._shape(places, self.factor ** (len(places) - 1))]
-
-
-def _lowest(brackets: _Brackets, number: int) -> int:
-    """Until which step a trial trains first."""
-    bracket = brackets.of(number)
-    assert bracket is not None, "a bracket is over only when all of its trials have come to their ends"
-    return bracket.shape.steps[0]

@@ -6,20 +6,26 @@ import math
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean, median
 
 from cotune.errors import StudyError
-from cotune.records import Action, Draw, History, JsonValue, Resume, Start, Stop, Suggestion
-from cotune.schedulers.rungs import require_whole
+from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Start, Stop, Suggestion, whole_number
+from cotune.schedulers.following import Follower, followed
 from cotune.schedulers.unfinished import unfinished
 
 
-@dataclass
-class _Seen:
-    """Running averages of trials by milestone, in order; all of it can be computed again."""
+class _Averages(Follower):
+    """What the losses of trials averaged, by milestone and in order."""
 
-    history: History
-    averages: dict[int, list[float]] = field(default_factory=dict)
-    n_read: int = 0
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.at: dict[int, list[float]] = {}
+
+    def take(self, arrival: Arrival) -> None:
+        """Take in one arrival."""
+        losses = [] if arrival.has_failed else _known(self.history, arrival.number, arrival.step)
+        if losses:
+            insort(self.at.setdefault(arrival.step, []), fmean(losses))
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ class MedianStopping:
     grace: int = 1
     every: int | None = None
     least: int = 5
-    _cache: list[_Seen] = field(default_factory=list, init=False, repr=False, compare=False)
+    _cache: list[_Averages] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_whole("MedianStopping(grace=", self.grace, 1)
-        require_whole("MedianStopping(least=", self.least, 1)
+        whole_number("MedianStopping(grace=", self.grace)
+        whole_number("MedianStopping(least=", self.least)
         if self.every is not None:
-            require_whole("MedianStopping(every=", self.every, 1)
+            whole_number("MedianStopping(every=", self.every)
 
     def plan(
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
@@ -53,11 +59,11 @@ class MedianStopping:
             )
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
-        seen = self._seen(history)
+        averages = followed(self._cache, history, lambda: _Averages(history))
         actions = list[Action]()
         n_going = 0
         for number in sorted(history.waiting | history.paused):
-            reason = self._reason(number, seen) if number in history.paused else None
+            reason = self._reason(number, averages) if number in history.paused else None
             if reason is not None:
                 actions.append(Stop(number, reason))
             elif n_going < slots:
@@ -80,44 +86,21 @@ class MedianStopping:
         ahead = self.grace if step < self.grace else step + self._interval(last)
         return min(ahead, last)
 
-    def _seen(self, history: History) -> _Seen:
-        seen = self._cache[0] if self._cache else None
-        if seen is None or seen.history is not history:
-            seen = _Seen(history)
-            self._cache[:] = [seen]
-        for number, step, has_failed in history.arrivals[seen.n_read :]:
-            average = math.nan if has_failed else _mean(_losses(history, number, step))
-            if not math.isnan(average):
-                insort(seen.averages.setdefault(step, []), average)
-        seen.n_read = len(history.arrivals)
-        return seen
-
-    def _reason(self, number: int, seen: _Seen) -> dict[str, JsonValue] | None:
+    def _reason(self, number: int, averages: _Averages) -> dict[str, JsonValue] | None:
         """Why a paused trial is stopped; None if it goes on."""
-        step = seen.history.step(number)
-        losses = [loss for loss in _losses(seen.history, number, step) if not math.isnan(loss)]
-        others = seen.averages.get(step, [])
+        step = averages.history.step(number)
+        losses = _known(averages.history, number, step)
+        others = averages.at.get(step, [])
         if len(others) - bool(losses) < self.least:  # its own average is among them
             return None
-        best, median = min(losses, default=math.inf), _median(others)
-        if best <= median:
+        best, threshold = min(losses, default=math.inf), median(others)
+        if best <= threshold:
             return None
         why = "its best loss is above the median of the others' averages"
-        record: dict[str, JsonValue] = {"why": why, "rung": step, "of": len(others), "threshold": median}
+        record: dict[str, JsonValue] = {"why": why, "rung": step, "of": len(others), "threshold": threshold}
         return record if math.isinf(best) else {**record, "best": best}
 
 
-def _losses(history: History, number: int, step: int) -> list[float]:
-    """Of the first objective, at every step that was reported up to one."""
-    name, up = next(iter(history.objectives.items()))
-    return [-value if up else value for value in history.curve(number, name, step)]
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return math.fsum(known) / len(known) if known else math.nan
-
-
-def _median(ordered: list[float]) -> float:
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+def _known(history: History, number: int, step: int) -> list[float]:
+    """Losses in the first objective, at every step up to one that has a loss."""
+    return [loss for loss in history.loss_curve(number, step) if not math.isnan(loss)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from cotune.errors import StudyError
 from cotune.numerics.pareto import leading
-from cotune.records import Arrival, History, JsonValue
+from cotune.records import Arrival, History, JsonValue, Resume
+from cotune.schedulers.following import Follower
 
 WINDOW = 96
 """Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
@@ -28,12 +30,6 @@ def rungs(last: int, first: int, factor: int) -> tuple[int, ...]:
         share *= factor
         steps.append(round(last / share))
     return tuple(reversed(steps))
-
-
-def require_whole(argument: str, value: object, least: int) -> None:
-    """Raise StudyError unless it is a whole number of at least `least`. argument: as it is written, `ASHA(factor=`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise StudyError(f"{argument}{value!r}) takes a whole number of at least {least}")
 
 
 class Key(NamedTuple):
@@ -125,26 +121,20 @@ class Rung:
             self.idle.pop(0)
 
 
-@dataclass
-class Ladder:
-    """The rungs of a study, kept up to date with its history; all of it can be computed again."""
+class Ladder(Follower):
+    """The rungs of a study, or of some of its trials."""
 
-    rungs: list[Rung]
-    _n_read: int = 0
-    _at: dict[int, int] = field(default_factory=dict)
+    def __init__(self, history: History, steps: Sequence[int]) -> None:
+        super().__init__(history)
+        self.rungs = [Rung(step) for step in steps]
+        self._at: dict[int, int] = {}
 
-    @classmethod
-    def of(cls, steps: tuple[int, ...]) -> Ladder:
-        """Rungs at those steps, without trials."""
-        return cls([Rung(step) for step in steps])
+    @property
+    def levels(self) -> list[tuple[Rung, Rung]]:
+        """Every rung with the one above it, from the lowest."""
+        return list(pairwise(self.rungs))
 
-    def catch_up(self, history: History) -> None:
-        """Take in who arrived since."""
-        for arrival in history.arrivals[self._n_read :]:
-            self.take(arrival, history)
-        self._n_read = len(history.arrivals)
-
-    def take(self, arrival: Arrival, history: History) -> None:
+    def take(self, arrival: Arrival) -> None:
         """Take in one arrival."""
         number, at = arrival.number, self._at.get(arrival.number, -1)
         if arrival.has_failed:
@@ -154,11 +144,11 @@ class Ladder:
                 self.rungs[at + 1].add_failed()
             return
         if not any(rung.n for rung in self.rungs):
-            _require_reported(arrival, history)
+            _require_reported(arrival, self.history)
         while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
             at += 1
             rung = self.rungs[at]
-            rung.add(number, history.losses(number, rung.step), is_idle=rung.step == arrival.step)
+            rung.add(number, self.history.losses(number, rung.step), is_idle=rung.step == arrival.step)
         self._at[number] = at
 
 
@@ -181,9 +171,9 @@ def _drop(ordered: list[Key], key: Key) -> None:
         del ordered[place]
 
 
-def record(why: str, rung: Rung, place: Place, until: int) -> dict[str, JsonValue]:
-    """Why a trial goes on."""
-    found: dict[str, JsonValue] = {
-        "why": why, "rung": rung.step, "rank": place.rank, "of": rung.n, "threshold": place.threshold, "until": until,
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if value is not None}
+def promoted(place: Place, rung: Rung, above: Rung, why: str) -> Resume:
+    """The trial goes on to the rung above, and its record says why."""
+    record: dict[str, JsonValue] = {"why": why, "rung": rung.step, "rank": place.rank, "of": rung.n}
+    if place.threshold is not None:
+        record["threshold"] = place.threshold
+    return Resume(place.number, above.step, {**record, "until": above.step})

@@ -16,3 +16,8 @@ def unfinished(
     if len(actions) < slots:
         actions += [Start(suggestion, until) for suggestion in suggest(slots - len(actions))]
     return actions
+
+
+def waiting(history: History, slots: int, first: Callable[[int], int]) -> list[Action]:
+    """Resume what waits, by number, to where it was going. first: the first milestone of a trial that never began."""
+    return [Resume(number, history.until(number) or first(number)) for number in sorted(history.waiting)[:slots]]

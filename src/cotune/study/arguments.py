@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cotune.errors import StudyError
+from cotune.records import whole_number
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
 from cotune.study.loop import Budget
 from cotune.study.stopping import Stopping
@@ -23,7 +24,7 @@ def checked_seed(seed: object) -> int:
 
 def checked_epochs(epochs: object) -> int | None:
     """How many epochs a function's trial has, if that is known."""
-    return None if epochs is None else _whole("Study(epochs=", epochs)
+    return None if epochs is None else whole_number("Study(epochs=", epochs)
 
 
 def checked_budget(trials: object, total_epochs: object, seconds: object) -> Budget:
@@ -33,8 +34,8 @@ def checked_budget(trials: object, total_epochs: object, seconds: object) -> Bud
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
         raise StudyError(f"study.optimize(seconds={seconds!r}) takes a number above 0")
     return Budget(
-        trials=None if trials is None else _whole("study.optimize(trials=", trials),
-        total_epochs=None if total_epochs is None else _whole("study.optimize(total_epochs=", total_epochs),
+        trials=None if trials is None else whole_number("study.optimize(trials=", trials),
+        total_epochs=None if total_epochs is None else whole_number("study.optimize(total_epochs=", total_epochs),
         seconds=None if seconds is None or math.isinf(seconds) else float(seconds),
     )
 
@@ -49,7 +50,7 @@ def checked_stopping(
         raise StudyError(f"study.optimize(tolerance={tolerance!r}) goes with stop='auto'")
     return Stopping(
         targets={} if target is None else _targets(target, objectives),
-        patience=None if patience is None else _whole("study.optimize(patience=", patience),
+        patience=None if patience is None else whole_number("study.optimize(patience=", patience),
         is_auto=stop == "auto",
         tolerance=None if tolerance is None else _tolerance(tolerance),
     )
@@ -109,7 +110,7 @@ def checked_number(trial: object, number: object) -> int:
 
 def checked_count(n: object) -> int:
     """How many trials are asked for."""
-    return _whole("study.ask(n=", n)
+    return whole_number("study.ask(n=", n)
 
 
 def storage_at(path: Path | None, durability: Durability) -> Storage:
@@ -127,9 +128,3 @@ def storage_at(path: Path | None, durability: Durability) -> Storage:
     if not os.access(path, os.W_OK):
         raise StudyError(f"Study(path={str(path)!r}) cannot be written to. Choose another path, or Study.open it.")
     return SqliteStorage(path, durability=durability)
-
-
-def _whole(argument: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise StudyError(f"{argument}{value!r}) takes a whole number of at least 1")
-    return value
