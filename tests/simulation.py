@@ -38,6 +38,8 @@ class Simulation:
     limit: int = 10**9
     objectives: dict[str, bool] = field(default_factory=lambda: {"value": False})
     order: Callable[[list[int]], int] = min
+    ends: dict[int, int] = field(default_factory=dict)
+    """Of trials that have fewer steps than the others."""
 
     def __post_init__(self) -> None:
         self.history = History(plane())
@@ -60,7 +62,8 @@ class Simulation:
 
     def _train(self, number: int) -> None:
         history = self.history
-        epoch, last = history.epoch(number), history.until(number) or self.steps or 9
+        whole = self.ends.get(number, self.steps or 9)
+        epoch, last = history.epoch(number), min(history.until(number) or whole, whole)
         for step in range(history.step(number) + 1, last + 1):
             loss = self.loss(number, step)
             if loss is None:
@@ -68,7 +71,7 @@ class Simulation:
                 return
             values = dict.fromkeys(self.objectives, loss)
             history.extend([Reported(number, epoch, [step], {name: [value] for name, value in values.items()})])
-        if last < (self.steps or 9):
+        if last < whole:
             history.extend([Reached(number, epoch, last)])
         elif math.isnan(loss):
             history.extend([Failed(number, epoch, "diverged", "value = nan")])

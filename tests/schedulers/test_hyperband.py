@@ -76,3 +76,11 @@ def test_many_brackets_leave_nothing_behind() -> None:
 def test_wrong_settings_are_named(kind: type) -> None:
     with pytest.raises(StudyError, match=rf"{kind.__name__}\(factor=1\) takes a whole number of at least 2"):
         kind(factor=1)
+
+
+def test_a_trial_that_ends_by_itself_on_the_way_keeps_nobody_waiting() -> None:
+    """Trials that have fewer epochs than the others take their places all the same."""
+    run = Simulation(SuccessiveHalving(), lambda n, step: float(n), budget=Budget(trials=9), ends={0: 2}).run()
+    assert run.trained == {0: 2, 1: 9, 2: 3} | dict.fromkeys(range(3, 9), 1)
+    short = Simulation(Hyperband(), lambda n, step: float(n), budget=Budget(trials=17), ends={9: 2}).run()
+    assert short.trained[9] == 2 and short.trained[10] == 9

@@ -197,6 +197,11 @@ class History:
             return []
         return [self._columns.signs[0] * value for value in column[: bisect_right(row.steps, until)]]
 
+    def has_finished(self, number: int, step: int) -> bool:
+        """Whether trial `number` has its result, of that step."""
+        row = self._rows[number]
+        return row.state is State.DONE and row.step == step
+
     def failure(self, number: int) -> Failure | None:
         """Why trial `number` failed; None if it did not."""
         return self._rows[number].failure

@@ -20,8 +20,9 @@ class ASHA:
 
     A paused trial goes on when it is among the best n / factor of the n that came to its rung, whatever the others do;
     else a new one begins. Ties go to the earlier trial. NaN is the worst and never goes on; a trial that fails counts
-    in the rung that it was heading for, and its place in the one before is given back. With several objectives the
-    non-dominated go first. Trials of different steps are never compared.
+    in the rung that it was heading for, and its place in the one before is given back; one that has fewer steps than
+    the others counts there too. With several objectives the non-dominated go first. Trials of different steps are never
+    compared.
 
     factor: of how many one goes on, and by how much further. first: the lowest step of a rung.
     """

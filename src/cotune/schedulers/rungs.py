@@ -49,11 +49,11 @@ class Place(NamedTuple):
 
 @dataclass
 class Rung:
-    """Who came to a step, or failed on the way to it.
+    """Who came to a step, or to an end on the way to it.
 
-    n: how many; n_failed: of these, on the way. losses: (m,) of those that have one in every objective and did not
-    fail later, by number, in the order in which they came. idle: those of them that stopped here; some may have gone
-    on since.
+    n: how many; n_failed: how many of these failed on the way. losses: (m,) of those that have one in every objective
+    and did not fail later, by number, in the order in which they came. idle: those of them that stopped here; some may
+    have gone on since.
     """
 
     step: int
@@ -78,6 +78,10 @@ class Rung:
         """A trial failed on the way here."""
         self.n += 1
         self.n_failed += 1
+
+    def add_short(self) -> None:
+        """A trial came to its own end on the way here: it took its place, and is compared with nobody."""
+        self.n += 1
 
     def give_back(self, number: int) -> None:
         """A trial that had gone on from here failed: another one may go in its place."""
@@ -150,6 +154,8 @@ class Ladder(Follower):
             rung = self.rungs[at]
             rung.add(number, self.history.losses(number, rung.step), is_idle=rung.step == arrival.step)
         self._at[number] = at
+        if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
+            self.rungs[at + 1].add_short()
 
 
 def _require_reported(arrival: Arrival, history: History) -> None:
