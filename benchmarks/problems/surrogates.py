@@ -30,29 +30,35 @@ def _network(suite: str) -> Arrays:
     return {key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in stored.items()}
 
 
-def predicted(suite: str, space: Space, data_set: str, config: Values) -> float:
-    """The accuracy that the network expects after full training on a data set.
+def through(suite: str, space: Space, begun: NDArray[np.float64], config: Values) -> NDArray[np.float64]:
+    """The accuracies that a suite's network expects of a config. begun (k, h): what enters its first layer besides.
 
     Residual blocks with gates, h + J (a * relu(b)) with (a, b) = S h, batch normalisation folded into S; the data set
-    and the choices are vectors added to the first layer. An inactive number counts as 0.
+    and the choices are vectors added to the first layer. An inactive number counts as 0. Returns (k,).
     """
     net = _network(suite)
     inputs = [
         _WARPS[str(warp)](float(config.get(str(column), 0.0)))
         for column, warp in zip(net["columns"], net["warp"], strict=True)
     ]
-    hidden = net[f"start_{data_set}"] + net["first"] @ ((np.array(inputs) - net["low"]) / net["width"])
+    hidden = begun + net["first"] @ ((np.array(inputs) - net["low"]) / net["width"])
     for word, parameter in space.parameters.items():
         if f"choice_{word}" in net:
             hidden = hidden + net[f"choice_{word}"][parameter.choices.index(config[word])]
     for block in count():
         if f"split_{block}" not in net:
             break
-        value, gate = np.split(net[f"split_{block}"] @ hidden + net[f"split_bias_{block}"], 2)
-        hidden = hidden + net[f"join_{block}"] @ (value * np.maximum(gate, 0.0)) + net[f"join_bias_{block}"]
-    last = net["head"] @ np.maximum(net["last_scale"] * hidden + net["last_shift"], 0.0) + net["head_bias"]
+        value, gate = np.split(hidden @ net[f"split_{block}"].T + net[f"split_bias_{block}"], 2, axis=-1)
+        hidden = hidden + (value * np.maximum(gate, 0.0)) @ net[f"join_{block}"].T + net[f"join_bias_{block}"]
+    last = np.maximum(net["last_scale"] * hidden + net["last_shift"], 0.0) @ net["head"] + net["head_bias"]
     width, low = net["out"]
-    return float(np.exp(width / (1.0 + np.exp(-last)) + low))
+    expected: NDArray[np.float64] = np.exp(width / (1.0 + np.exp(-last)) + low)
+    return expected
+
+
+def predicted(suite: str, space: Space, data_set: str, config: Values) -> float:
+    """The accuracy that the network expects after full training on a data set."""
+    return float(through(suite, space, _network(suite)[f"start_{data_set}"], config))
 
 
 def network(suite: str, data_set: str) -> Problem:

@@ -6,7 +6,7 @@ A grid answers with the nearest level of every parameter, a pool with the neares
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,28 +89,37 @@ def grid(suite: str, name: str) -> Grid:
     return Grid(space, losses, losses.mean(axis=1), levels)
 
 
-def pool(suite: str, name: str) -> Problem:
-    """The nearest of the recorded configs answers; a differing choice counts as the whole range of a number."""
-    space, recorded = space_of(suite), arrays(suite, name)
+def pool_rows(space: Space, x: NDArray[Any]) -> Callable[[Values], int]:
+    """From a config to the nearest row of x (configs, parameters); a differing choice counts as a number's range."""
     choices = {word: getattr(parameter, "choices", None) for word, parameter in space.parameters.items()}
     is_choice = np.array([listed is not None for listed in choices.values()])
     columns = [
         column if is_choice[j] else units(space, word, column)
-        for j, (word, column) in enumerate(zip(space.names, recorded["x"].T.astype(np.float64), strict=True))
+        for j, (word, column) in enumerate(zip(space.names, x.T.astype(np.float64), strict=True))
     ]
-    points, losses = np.stack(columns, axis=1), recorded["loss"].astype(np.float64)
+    points = np.stack(columns, axis=1)
 
-    def loss(config: Values, seed: int) -> float:
+    def row(config: Values) -> int:
         at = [
             float(units(space, word, np.float64(config[word]))) if listed is None else listed.index(config[word])
             for word, listed in choices.items()
         ]
         away = points - np.array(at)
         away[:, is_choice] = away[:, is_choice] != 0.0
-        return float(losses[np.einsum("ij,ij->i", away, away).argmin()])
+        return int(np.einsum("ij,ij->i", away, away).argmin())
 
+    return row
+
+
+def pool(suite: str, name: str) -> Problem:
+    """The nearest of the recorded configs answers, with the last loss of its curve where there is one."""
+    space, recorded = space_of(suite), arrays(suite, name)
+    losses = (recorded["curves"][:, -1] if "curves" in recorded else recorded["loss"]).astype(np.float64)
+    row = pool_rows(space, recorded["x"])
     lowest = float(np.nanmin(losses))
-    return Problem(f"{suite}/{name}", "table", space, loss, lambda seed: lowest)
+    return Problem(
+        f"{suite}/{name}", "table", space, lambda config, seed: float(losses[row(config)]), lambda seed: lowest
+    )
 
 
 def tables() -> list[Problem]:

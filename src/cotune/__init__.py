@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
     from cotune.executors.fused import Fused
     from cotune.executors.inline import Inline
+    from cotune.executors.simulated import Simulated
     from cotune.records import Trial
     from cotune.schedulers import ASHA, Hyperband, MedianStopping, SuccessiveHalving
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
@@ -49,6 +50,7 @@ _HOME = {
     "Paused": "cotune.errors",
     "Prior": "cotune.space",
     "Random": "cotune.strategies",
+    "Simulated": "cotune.executors.simulated",
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
     "Study": "cotune.study",
@@ -87,6 +89,7 @@ __all__ = [
     "Paused",
     "Prior",
     "Random",
+    "Simulated",
     "Sobol",
     "Space",
     "Study",

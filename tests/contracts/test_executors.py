@@ -18,10 +18,15 @@ from cotune.executors.checkpoints import MemoryCheckpoints
 from cotune.executors.equipment import Equipment, Equippable
 from cotune.executors.inline import Inline
 from cotune.executors.interruption import Interruption
+from cotune.executors.simulated import Simulated
 from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Job, Reached, Released, Reported
 from cotune.space import Space
 
-EXECUTORS: dict[str, Callable[[], Equippable]] = {"inline": lambda: Inline(checkpoint_s=1e9)}
+EXECUTORS: dict[str, Callable[[], Equippable]] = {
+    "inline": lambda: Inline(checkpoint_s=1e9),
+    "simulated": Simulated,
+}
+ON_A_REAL_CLOCK = [name for name in EXECUTORS if name != "simulated"]
 
 
 def job(number: int = 0, *, step: int = 0, until: int | None = 4, steps: int | None = 4, **options: object) -> Job:
@@ -318,6 +323,7 @@ def test_tracking_other_names_than_before_is_an_error_that_names_them(bench: Cal
     assert "'network'" in failure.reason and "net" in failure.reason
 
 
+@pytest.mark.parametrize("bench", ON_A_REAL_CLOCK, indirect=True)
 def test_a_lost_lease_ends_the_trial_without_a_word(bench: Callable) -> None:
     reached = []
 
@@ -336,6 +342,7 @@ def test_a_lost_lease_ends_the_trial_without_a_word(bench: Callable) -> None:
     assert reached == [0] and ours.events == []
 
 
+@pytest.mark.parametrize("bench", ON_A_REAL_CLOCK, indirect=True)
 def test_reports_in_quick_succession_are_logged_together_and_within_a_second(bench: Callable) -> None:
     def train(trial: object) -> None:
         for epoch in trial.epochs():

@@ -22,7 +22,8 @@ class Executor(Protocol):
     def wait(self, timeout_s: float, emit: Emit) -> None:
         """Train or listen, and emit what happens; returns when a job ended, or after about `timeout_s`.
 
-        An executor that trains in the calling thread returns after each job, however long that takes.
+        An executor that trains in the calling thread returns after each job, however long that takes. Once somebody
+        asked to stop, it gives back every job that it holds.
         """
 
     def close(self) -> None:

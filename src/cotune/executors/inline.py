@@ -60,6 +60,9 @@ class _InlineExecutor:
             return
         job = self._jobs.popleft()
         try:
+            if self._equipment.interruption.is_requested:
+                emit([Released(job.number, job.epoch)])
+                return
             with Isolated() as isolated:
                 events = self._train(job, isolated, emit)
             emit(events)

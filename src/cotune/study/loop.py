@@ -131,6 +131,8 @@ class Search:
             running = [job for job in running if history.holds(job.number, job.epoch)]
             if not running:
                 outcomes.raise_if_alike(history)
+        if running:  # the request came while this process was deciding: the executor gives back what it holds
+            self.executor.wait(0.0, lambda events: self._emit(events, outcomes))
 
     def _lease(self, slots: int) -> list[Job]:
         if slots <= 0:
