@@ -17,20 +17,23 @@ SOURCE = Path(cotune.__file__).parent
 _CHOOSING = ("strategies", "numerics", "space", "seeds", "config")
 
 
-def version(strategy: str) -> str:
-    """Such as 0.1.0+1f3a9c04."""
+def version(strategy: str, scheduler: str | None = None) -> str:
+    """Such as 0.1.0+1f3a9c04; with a scheduler, the file of that name and what it imports counts too."""
     own = [SOURCE / "strategies" / f"{strategy}.py", SOURCE / "strategies" / strategy / "strategy.py"]
     roots = [path for path in own if path.exists()] or [
         SOURCE / "study" / "auto.py",
         *(SOURCE / "strategies").glob("*.py"),
     ]
+    among = _CHOOSING
+    if scheduler is not None:
+        roots, among = [*roots, SOURCE / "schedulers" / f"{scheduler}.py"], (*_CHOOSING, "schedulers", "records")
     digest = hashlib.sha256()
-    for path in sorted(_reached(roots)):
+    for path in sorted(_reached(roots, among)):
         digest.update(f"{path.relative_to(SOURCE).as_posix()}\n{_code(path)}".encode())
     return f"{cotune.__version__}+{digest.hexdigest()[:8]}"
 
 
-def _reached(roots: list[Path]) -> set[Path]:
+def _reached(roots: list[Path], among: tuple[str, ...]) -> set[Path]:
     """The files themselves, and all of cotune that they import and that chooses."""
     found: set[Path] = set()
     waiting = list(roots)
@@ -38,15 +41,15 @@ def _reached(roots: list[Path]) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imported(path)
+            waiting += _imported(path, among)
     return found
 
 
-def _imported(path: Path) -> Iterator[Path]:
+def _imported(path: Path, among: tuple[str, ...]) -> Iterator[Path]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("cotune."):
             parts = node.module.split(".")[1:]
-            if parts[0] in _CHOOSING:
+            if parts[0] in among:
                 yield from _files(SOURCE.joinpath(*parts), [name.name for name in node.names])
 
 

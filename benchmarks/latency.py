@@ -73,7 +73,7 @@ def suggestion_ms(strategy: Strategy, space: ct.Space, n: int) -> list[float]:
 def optuna_ms(space: ct.Space, n: int) -> list[float]:
     """The same for Optuna's Gaussian process, which is asked for all n trials."""
     talk, spent = rivals.conversation("optuna"), []
-    talk.say(begin={"space": space.to_json(), "strategy": "gp", "seed": 0, "trials": n + TIMED})
+    talk.say(begin={"space": space.to_json(), "strategy": "gp", "seed": 0, "length": n + TIMED})
     answer = talk.say(ask=True)
     for _ in range(n + TIMED):
         spent.append(1e3 * answer["cpu_s"])

@@ -39,7 +39,7 @@ class Cell:
 def play(conversation: rivals.Conversation, problem: Problem, strategy: str, cell: Cell, version: str) -> Run:
     """One search from its first suggestion to its last."""
     conversation.say(
-        begin={"space": problem.space.to_json(), "strategy": strategy, "seed": cell.seed, "trials": cell.trials}
+        begin={"space": problem.space.to_json(), "strategy": strategy, "seed": cell.seed, "length": cell.trials}
     )
     seconds, incumbents, lowest = [], [], math.inf
     answer = conversation.say(ask=True)

@@ -1,7 +1,8 @@
 """Learning curves of real trainings: what a search that stops trials early is tried on.
 
-`taskset`: recorded ones, Adam with eight hyperparameters on recurrent networks. `lcbench`: those that a network expects
-it was fitted to, of small networks on tables. Sources: benchmarks/data/README.md.
+`taskset`: recorded ones, Adam with eight hyperparameters on recurrent networks. `lcbench`: small networks on tables, as
+a network expects them that was fitted to such curves. Sources: benchmarks/data/README.md. `plateau`: made of functions,
+with what trainings of recurrent networks do: most stay at chance, the others leave it late, some diverge.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.problems.catalogue import problems
 from benchmarks.problems.problem import Values, generator
 from benchmarks.problems.surrogates import through
 from benchmarks.problems.tables import DATA, arrays, pool_rows, space_of
@@ -24,6 +27,7 @@ Curve = NDArray[np.float64]
 TUNING = (
     "lcbench/34539", "lcbench/7593", "lcbench/126025", "lcbench/167104", "lcbench/167149", "lcbench/167152",
     "lcbench/167161", "lcbench/167181", "lcbench/168330", "lcbench/189905", "lcbench/189909",
+    "plateau/hartmann6", "plateau/levy6", "plateau/ackley10", "plateau/rosenbrock5", "plateau/network10",
 )  # fmt: skip
 CONFIRMATION = (
     "taskset/lstm128", "taskset/irnn64_avg", "taskset/irnn64_last", "taskset/vrnn128", "taskset/vrnn64_relu",
@@ -32,6 +36,7 @@ CONFIRMATION = (
 )  # fmt: skip
 """Fixed before anything was measured; nothing of these may be tuned on."""
 
+_CHANCE, _LOWEST = 0.7, 0.35
 _N_RANDOM = 500
 _EPOCHS_OF_LCBENCH = 52
 
@@ -60,7 +65,7 @@ class Curves:
 def curves(name: str) -> Curves:
     """The problem of that name, of `TUNING` or `CONFIRMATION`."""
     suite, _, instance = name.partition("/")
-    return _recorded(instance) if suite == "taskset" else _expected(instance)
+    return {"taskset": _recorded, "lcbench": _expected, "plateau": _plateau}[suite](instance)
 
 
 def _recorded(task: str) -> Curves:
@@ -90,3 +95,25 @@ def _expected(data_set: str) -> Curves:
     return Curves(
         name, space, _EPOCHS_OF_LCBENCH, curve, float(curve(known[name]).min()), float(np.median(last))
     )  # fmt: skip
+
+
+def _plateau(name: str) -> Curves:
+    """Made of a function: where it is above its 40 % quantile, nothing is learnt; the lower it is, the more."""
+    problem = problems()[name]
+    random = generator(f"plateau/{name}", 0)
+    some = [problem.space.sample(random) for _ in range(_N_RANDOM)]
+    best, least = problem.best(0), float(np.quantile([problem.evaluate(config, 0) for config in some], 0.4))
+    epochs = np.arange(1.0, 51.0)
+
+    def curve(config: Values) -> Curve:
+        units = np.nan_to_num(problem.space.encode(problem.space.check(config))[0], nan=0.5)
+        own = np.random.default_rng(crc32(units.tobytes()))
+        depth = np.clip((least - problem.evaluate(config, 0)) / (least - best), 0.0, 1.0)
+        delay = 1.0 + 12.0 * (0.5 + 0.5 * np.sin(7.0 * units.sum()))
+        share = epochs**2 / (epochs**2 + delay**2)
+        losses = _CHANCE - (_CHANCE - _LOWEST) * depth * share + 0.002 * own.standard_normal(len(epochs))
+        if units[0] > 0.85:
+            losses[own.integers(len(epochs)) :] = 1e6
+        return losses
+
+    return Curves(f"plateau/{name}", problem.space, len(epochs), curve, _LOWEST, _CHANCE)

@@ -26,6 +26,14 @@ STRATEGIES = {
 }
 """What they are called in results: library, and its strategy."""
 
+ON_CURVES = {
+    "optuna-hyperband": ("optuna", "hyperband"),
+    "syne-tune-asha": ("syne_tune", "asha"),
+    "syne-tune-cqr": ("syne_tune", "cqr"),
+    "syne-tune-bohb": ("syne_tune", "bohb"),
+}
+"""The same of those that stop trials early."""
+
 TOLD_THE_BUDGET = frozenset({"nevergrad-ngopt", "smac"})
 LONGEST_ANSWER_S = 600.0
 ONE_THREAD = {
@@ -110,6 +118,6 @@ class Conversation:
         self._log.close()
 
 
-def conversation(name: str) -> Conversation:
-    """With a rival."""
-    return Conversation([python_of(name), "-m", f"benchmarks.rivals.{name}.answer", "searches", "{}"])
+def conversation(name: str, about: str = "searches") -> Conversation:
+    """With a rival; about: `searches` of whole trials, or of learning `curves`."""
+    return Conversation([python_of(name), "-m", f"benchmarks.rivals.{name}.answer", about, "{}"])

@@ -1,8 +1,9 @@
 """The rival's side of the pipe: one JSON line in, one JSON line out. Imports nothing but the standard library.
 
-begin {space, strategy, seed, trials} -> {}; ask -> {config, cpu_s}; then tell {loss} and ask in one line, again and
-again; at last tell -> {cpu_s} and end -> {}. A loss of null is a failed trial. Every search runs in a forked process of
-its own, so that it starts with the library imported and nothing else done. An answer with `error` ends it.
+begin {space, strategy, seed, length} -> {}; ask -> {config, cpu_s}; then tell {loss} and ask in one line, again and
+again; at last tell -> {cpu_s} and end -> {}. A loss of null is a failed trial. Where trials have learning curves, report
+{epoch, loss} -> {goes_on, cpu_s} comes after every epoch, before the trial is told. Every search runs in a forked
+process of its own, so that it starts with the library imported and nothing else done. An answer with `error` ends it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,15 @@ class Search(Protocol):
         """The loss of the config that was asked last; None if it failed."""
 
 
-Begin = Callable[[Sequence[Spec], str, int, int], Search]
-"""From (parameters, strategy, seed, trials) to a search."""
+class StoppingSearch(Search, Protocol):
+    """One that may end a trial before its last epoch."""
+
+    def report(self, epoch: int, loss: float) -> bool:
+        """The loss after an epoch (from 1) of the config that was asked last; whether its training goes on."""
+
+
+Begin = Callable[[Sequence[Spec], str, int, int], Any]
+"""From (parameters, strategy, seed, length) to a search; length: its trials, or the epochs of each of them."""
 
 
 def is_active(spec: Spec, values: Mapping[str, Any]) -> bool:
@@ -65,7 +73,7 @@ def serve(begin: Begin) -> None:
 def _search(begin: Begin, arguments: Mapping[str, Any], out: TextIO) -> None:
     """One search, from its first line to its last; does not return."""
     try:
-        search = begin(arguments["space"]["parameters"], arguments["strategy"], arguments["seed"], arguments["trials"])
+        search = begin(arguments["space"]["parameters"], arguments["strategy"], arguments["seed"], arguments["length"])
         _say(out, {})
         while line := sys.stdin.readline():
             message = json.loads(line)
@@ -75,6 +83,8 @@ def _search(begin: Begin, arguments: Mapping[str, Any], out: TextIO) -> None:
             if "tell" in message:
                 search.tell(message["tell"])
             answer = {"config": dict(search.ask())} if "ask" in message else {}
+            if "report" in message:
+                answer = {"goes_on": bool(search.report(**message["report"]))}
             _say(out, {**answer, "cpu_s": time.process_time() - begun})
         _say(out, {})
     except Exception:  # noqa: BLE001 - whatever it was, the driver shall hear of it

@@ -138,6 +138,34 @@ class Optuna:
         return choices[trial.suggest_categorical(name, list(range(len(choices))))]
 
 
+class WithHyperband(Optuna):
+    """TPE, and Hyperband's pruner, as Optuna's documentation pairs them; a trial is told as pruned when it stops."""
+
+    def __init__(self, space, seed, epochs):
+        self._space = space
+        self._study = optuna.create_study(
+            sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True),
+            pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3),
+        )
+        self._trial = None
+        self._is_pruned = False
+
+    def report(self, epoch, loss):
+        self._trial.report(loss, epoch)
+        self._is_pruned = self._trial.should_prune()
+        return not self._is_pruned
+
+    def tell(self, loss):
+        if self._is_pruned:
+            self._study.tell(self._trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            self._study.tell(self._trial, loss)
+
+
+def curves():
+    serve(lambda space, strategy, seed, epochs: WithHyperband(space, seed, epochs))
+
+
 def searches():
     for module in ("cmaes", "scipy.optimize", "scipy.stats", "torch", "optuna._gp.gp", "optuna._gp.acqf"):
         importlib.import_module(module)  # so that no search pays for it
