@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
-import statistics
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +28,7 @@ from benchmarks.problems.problem import Values
 from benchmarks.quality import seeds
 from benchmarks.quality_runs import Run, append, read
 from benchmarks.results import FOLDER
+from cotune.executors.running import RunningTrial
 
 RUNS = FOLDER / "multi_fidelity"
 FULL = 16
@@ -78,8 +79,8 @@ def ours(who: str, problem: Curves, seed: int, tape: Tape) -> None:
     """A study of cotune on a virtual clock."""
     strategy, scheduler = OURS[who]
 
-    def train(trial: ct.executors.RunningTrial) -> None:
-        curve = problem.curve(trial.config)
+    def train(trial: RunningTrial) -> None:
+        curve = problem.curve(dict(**trial.config))
         trial.track(place=Place())
         for epoch in trial.epochs():
             tape.add(float(curve[epoch]))
@@ -176,6 +177,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=seeds, default=range(20), help="3 or 0-9")
     parser.add_argument("--report", action="store_true", help="only write results/multi_fidelity.md and .csv")
     given = parser.parse_args()
+    if not rivals.ONE_THREAD.items() <= os.environ.items():  # NumPy reads this when it is loaded
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, **rivals.ONE_THREAD})
     torch.set_num_threads(1)
     if given.report:
         multi_fidelity_report.write({who: read(who, RUNS) for who in every})

@@ -45,11 +45,18 @@ def write(every: Mapping[str, Sequence[Run]]) -> None:
         table = {who: _areas(runs, names) for who, runs in latest.items()}
         table = {who: areas for who, areas in table.items() if areas}
         if table:
-            lines += ["", f"## {half.capitalize()} problems", "", *_means(table, latest), "", *_by_problem(table, names)]
+            lines += [
+                "",
+                f"## {half.capitalize()} problems",
+                "",
+                *_means(table, latest),
+                "",
+                *_by_problem(table, names),
+            ]
             rows += [
-                f"{half},{who},{latest[who][-1].version},{name},{len(areas[name])},{np.mean(list(areas[name].values())):.4f}"
+                f"{half},{who},{latest[who][-1].version},{name},{len(of_seed)},{np.mean(list(of_seed.values())):.4f}"
                 for who, areas in table.items()
-                for name in areas
+                for name, of_seed in areas.items()
             ]
     (FOLDER / "multi_fidelity.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     head = "half,who,version,problem,seeds,area"
@@ -72,15 +79,16 @@ def _areas(runs: Sequence[Run], names: Sequence[str]) -> dict[str, dict[int, flo
 
 def _means(table: Mapping[str, Mapping[str, Mapping[int, float]]], runs: Mapping[str, Sequence[Run]]) -> list[str]:
     """Means over problems, and the difference of the default to each, paired by problem and seed."""
-    marks = " | ".join(f"regret at {share:.0%}" for share in MARKS)
+    heads = " | ".join(f"regret at {share:.0%}" for share in MARKS)
     lines = [
-        f"| who | version | runs | area | of {BASE}'s | {DEFAULT}'s area minus this one | {marks} | CPU ms an epoch |",
+        f"| who | version | runs | area | of {BASE}'s | {DEFAULT}'s area minus this one | {heads} | CPU ms an epoch |",
         "|" + "---|" * (7 + len(MARKS)),
     ]
     for who, areas in table.items():
         of_half = [run for run in runs[who] if run.problem in areas]
         mean, base = _mean(areas), _mean(table[BASE]) if BASE in table else float("nan")
-        at = " | ".join(f"{np.mean([regret(run)[int(share * run.trials) - 1] for run in of_half]):.3f}" for share in MARKS)
+        marks = (np.mean([regret(run)[int(share * run.trials) - 1] for run in of_half]) for share in MARKS)
+        at = " | ".join(f"{mark:.3f}" for mark in marks)
         cpu = np.mean([run.cpu_ms for run in of_half])
         lines.append(
             f"| {who} | {of_half[-1].version} | {len(of_half)} | {mean:.4f} | {mean / base:.3f} | "
@@ -99,7 +107,7 @@ def _difference(ours: Mapping[str, Mapping[int, float]], theirs: Mapping[str, Ma
     if ours is theirs:
         return ""
     random, draws = np.random.default_rng(0), []
-    for name in ours.keys() & theirs.keys():
+    for name in sorted(ours.keys() & theirs.keys()):
         both = sorted(ours[name].keys() & theirs[name].keys())
         if both:
             apart = np.array([ours[name][seed] - theirs[name][seed] for seed in both])
@@ -116,6 +124,12 @@ def _by_problem(table: Mapping[str, Mapping[str, Mapping[int, float]]], names: S
     for name in names:
         means = {who: float(np.mean(list(areas[name].values()))) for who, areas in table.items() if name in areas}
         lowest = min(means.values(), default=0.0)
-        cells = [f"**{means[who]:.3f}**" if means.get(who) == lowest else f"{means[who]:.3f}" if who in means else "" for who in table]
+        cells = (_cell(means.get(who), lowest) for who in table)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
+
+
+def _cell(mean: float | None, lowest: float) -> str:
+    if mean is None:
+        return ""
+    return f"**{mean:.3f}**" if mean == lowest else f"{mean:.3f}"

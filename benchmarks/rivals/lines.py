@@ -1,9 +1,10 @@
 """The rival's side of the pipe: one JSON line in, one JSON line out. Imports nothing but the standard library.
 
 begin {space, strategy, seed, length} -> {}; ask -> {config, cpu_s}; then tell {loss} and ask in one line, again and
-again; at last tell -> {cpu_s} and end -> {}. A loss of null is a failed trial. Where trials have learning curves, report
-{epoch, loss} -> {goes_on, cpu_s} comes after every epoch, before the trial is told. Every search runs in a forked
-process of its own, so that it starts with the library imported and nothing else done. An answer with `error` ends it.
+again; at last tell -> {cpu_s} and end -> {}. A loss of null is a failed trial. Where trials have learning curves,
+report {epoch, loss} -> {goes_on, cpu_s} comes after every epoch, before the trial is told. Every search runs in a
+forked process of its own, so that it starts with the library imported and nothing else done. An answer with `error`
+ends it.
 """
 
 from __future__ import annotations
