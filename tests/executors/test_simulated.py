@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +63,7 @@ def test_workers_that_cannot_wait_for_each_other_train_more_to_find_the_same() -
     assert all(len(trial.steps) == 1 for trial in crowd.trials if trial.config.x > 0.9)
 
 
-def test_who_stops_it_can_go_on(tmp_path: object) -> None:
+def test_who_stops_it_can_go_on(tmp_path: Path) -> None:
     def train(trial: object) -> None:
         for epoch in trial.epochs():
             trial.report(value=trial.config.x / (1 + epoch))
@@ -87,3 +89,31 @@ def test_who_stops_it_can_go_on(tmp_path: object) -> None:
 def test_what_is_no_setting_is_refused_by_name(wrong: dict) -> None:
     with pytest.raises(StudyError, match=f"Simulated\\({next(iter(wrong))}="):
         ct.Simulated(**wrong)
+
+
+class SignalAfterThree:
+    """Simulated workers; a signal comes after the third result, before this process decides again."""
+
+    def equip(self, equipment: object) -> SignalAfterThree:
+        self.inner = ct.Simulated(workers=3).equip(equipment)
+        self.slots, self.submit, self.close, self.n_waits = 3, self.inner.submit, self.inner.close, 0
+        return self
+
+    def wait(self, timeout_s: float, emit: object) -> None:
+        self.inner.wait(timeout_s, emit)
+        self.n_waits += 1
+        if self.n_waits == 3:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_between_two_results_costs_no_trial_an_attempt(tmp_path: Path) -> None:
+    def study(executor: object) -> ct.Study:
+        return ct.Study(
+            recorded, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", scheduler="none",
+            executor=executor, path=tmp_path / "study",
+        )  # fmt: skip
+
+    with pytest.raises(Interrupted):
+        study(SignalAfterThree()).optimize(trials=9, progress=False)
+    whole = study(ct.Simulated(workers=3)).optimize(trials=9, progress=False)
+    assert len(whole.trials) == 9 and [trial.attempts for trial in whole.trials] == [0] * 9
