@@ -102,14 +102,9 @@ def throughput(path, processes, seconds, sleep_s):
 class Optuna:
     """Asks define-by-run: each value in turn, as its conditions hold."""
 
-    def __init__(self, space, strategy, seed):
-        samplers = {
-            "tpe": optuna.samplers.TPESampler,
-            "gp": optuna.samplers.GPSampler,
-            "cmaes": optuna.samplers.CmaEsSampler,
-        }
+    def __init__(self, space, sampler, **options):
         self._space = space
-        self._study = optuna.create_study(sampler=samplers[strategy](seed=seed))
+        self._study = optuna.create_study(sampler=sampler, **options)
         self._trial = None
 
     def ask(self):
@@ -142,12 +137,9 @@ class WithHyperband(Optuna):
     """TPE, and Hyperband's pruner, as Optuna's documentation pairs them; a trial is told as pruned when it stops."""
 
     def __init__(self, space, seed, epochs):
-        self._space = space
-        self._study = optuna.create_study(
-            sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True),
-            pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3),
-        )
-        self._trial = None
+        pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+        super().__init__(space, sampler, pruner=pruner, study_name=str(seed))  # brackets are drawn by the name
         self._is_pruned = False
 
     def report(self, epoch, loss):
@@ -159,7 +151,7 @@ class WithHyperband(Optuna):
         if self._is_pruned:
             self._study.tell(self._trial, state=optuna.trial.TrialState.PRUNED)
         else:
-            self._study.tell(self._trial, loss)
+            super().tell(loss)
 
 
 def curves():
@@ -169,7 +161,12 @@ def curves():
 def searches():
     for module in ("cmaes", "scipy.optimize", "scipy.stats", "torch", "optuna._gp.gp", "optuna._gp.acqf"):
         importlib.import_module(module)  # so that no search pays for it
-    serve(lambda space, strategy, seed, trials: Optuna(space, strategy, seed))
+    samplers = {
+        "tpe": optuna.samplers.TPESampler,
+        "gp": optuna.samplers.GPSampler,
+        "cmaes": optuna.samplers.CmaEsSampler,
+    }
+    serve(lambda space, strategy, seed, trials: Optuna(space, samplers[strategy](seed=seed)))
 
 
 if __name__ == "__main__":
