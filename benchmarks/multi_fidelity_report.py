@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import results
 from benchmarks.problems.curves import CONFIRMATION, TUNING, curves
+from benchmarks.quality_report import current, grid, intervals, paired
 from benchmarks.quality_runs import Run
-from benchmarks.results import FOLDER
 
 DEFAULT, BASE = "bayesian", "asha"
 MARKS = (0.1, 0.25, 0.5, 1.0)
 """Shares of the budget after which regret is told."""
-_RESAMPLED = 10_000
+HALVES = {"confirmation": CONFIRMATION, "tuning": TUNING}
+
+Areas = Mapping[tuple[str, int], float]
+"""(problem, seed) -> area."""
 
 
 def regret(run: Run) -> NDArray[np.float64]:
@@ -33,103 +38,89 @@ def area(run: Run) -> float:
 
 def write(every: Mapping[str, Sequence[Run]]) -> None:
     """results/multi_fidelity.md and .csv; of each who, only runs of the version of its last run."""
-    latest = {who: _latest(runs) for who, runs in every.items() if runs}
-    lines = [
-        "# Searches over learning curves",
-        "",
-        "Written by `python -m benchmarks.multi_fidelity --report`. One worker, epochs of 16 full trainings; regret of "
-        "the lowest loss seen: 0 at the lowest known, 1 at the median of random configs after full training.",
-    ]
+    latest = {who: current(runs) for who, runs in every.items() if runs}
+    table = {who: {(run.problem, run.seed): area(run) for run in runs} for who, runs in latest.items()}
+    path = results.FOLDER / "multi_fidelity.md"
+    path.write_text("\n".join(_document(latest, table)) + "\n", encoding="utf-8")
+    results.write("multi_fidelity", list(_rows(latest, table)))
+
+
+def _document(latest: Mapping[str, Sequence[Run]], table: Mapping[str, Areas]) -> Iterator[str]:
+    yield "# Searches over learning curves\n"
+    yield "Written by `python -m benchmarks.multi_fidelity --report`. One worker, epochs of 16 full trainings; regret"
+    yield "of the lowest loss seen: 0 at the lowest known, 1 at the median of random configs after full training.\n"
+    yield "Shares and differences are of what both ran, by problem and seed; intervals are bootstrap ones of 95 %:"
+    yield "*clustered* draws problems and takes all their pairs, *plain* draws pairs.\n"
+    for half, names in HALVES.items():
+        of_half = {who: {key: value for key, value in areas.items() if key[0] in names} for who, areas in table.items()}
+        of_half = {who: areas for who, areas in of_half.items() if areas}
+        if of_half:
+            yield f"## {half.capitalize()} problems\n"
+            yield from _means(of_half, latest)
+            yield from _by_problem(of_half, names)
+
+
+def _means(table: Mapping[str, Areas], latest: Mapping[str, Sequence[Run]]) -> Iterator[str]:
+    marks = [f"regret at {share:.0%}" for share in MARKS]
+    head = ["who", "version", "runs", "area", f"of {BASE}'s", f"{DEFAULT} minus this", "clustered", "plain", *marks]
     rows = []
-    for half, names in (("confirmation", CONFIRMATION), ("tuning", TUNING)):
-        table = {who: _areas(runs, names) for who, runs in latest.items()}
-        table = {who: areas for who, areas in table.items() if areas}
-        if table:
-            lines += [
-                "",
-                f"## {half.capitalize()} problems",
-                "",
-                *_means(table, latest),
-                "",
-                *_by_problem(table, names),
-            ]
-            rows += [
-                f"{half},{who},{latest[who][-1].version},{name},{len(of_seed)},{np.mean(list(of_seed.values())):.4f}"
-                for who, areas in table.items()
-                for name, of_seed in areas.items()
-            ]
-    (FOLDER / "multi_fidelity.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    head = "half,who,version,problem,seeds,area"
-    (FOLDER / "multi_fidelity.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
-    print("\n".join(lines))
-
-
-def _latest(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.version == runs[-1].version]
-
-
-def _areas(runs: Sequence[Run], names: Sequence[str]) -> dict[str, dict[int, float]]:
-    """Problem -> seed -> area."""
-    found: dict[str, dict[int, float]] = {}
-    for run in runs:
-        if run.problem in names:
-            found.setdefault(run.problem, {})[run.seed] = area(run)
-    return found
-
-
-def _means(table: Mapping[str, Mapping[str, Mapping[int, float]]], runs: Mapping[str, Sequence[Run]]) -> list[str]:
-    """Means over problems, and the difference of the default to each, paired by problem and seed."""
-    heads = " | ".join(f"regret at {share:.0%}" for share in MARKS)
-    lines = [
-        f"| who | version | runs | area | of {BASE}'s | {DEFAULT}'s area minus this one | {heads} | CPU ms an epoch |",
-        "|" + "---|" * (7 + len(MARKS)),
-    ]
     for who, areas in table.items():
-        of_half = [run for run in runs[who] if run.problem in areas]
-        mean, base = _mean(areas), _mean(table[BASE]) if BASE in table else float("nan")
-        marks = (np.mean([regret(run)[int(share * run.trials) - 1] for run in of_half]) for share in MARKS)
-        at = " | ".join(f"{mark:.3f}" for mark in marks)
-        cpu = np.mean([run.cpu_ms for run in of_half])
-        lines.append(
-            f"| {who} | {of_half[-1].version} | {len(of_half)} | {mean:.4f} | {mean / base:.3f} | "
-            f"{_difference(table.get(DEFAULT, {}), areas)} | {at} | {cpu:.2f} |"
-        )
-    return lines
+        courses = [regret(run) for run in latest[who] if (run.problem, run.seed) in areas]
+        at = [f"{np.mean([course[int(share * len(course)) - 1] for course in courses]):.3f}" for share in MARKS]
+        share = _share(areas, table.get(BASE, {}))
+        apart = _difference(table.get(DEFAULT, {}), areas) if who != DEFAULT else ["", "", ""]
+        rows.append([who, latest[who][-1].version, str(len(areas)), f"{_mean(areas):.4f}", share, *apart, *at])
+    yield from grid(head, rows)
 
 
-def _mean(areas: Mapping[str, Mapping[int, float]]) -> float:
+def _mean(areas: Areas) -> float:
     """Over problems, of the means over seeds."""
-    return float(np.mean([np.mean(list(of_seed.values())) for of_seed in areas.values()]))
+    return float(np.mean(list(_means_by_problem(areas).values())))
 
 
-def _difference(ours: Mapping[str, Mapping[int, float]], theirs: Mapping[str, Mapping[int, float]]) -> str:
-    """Mean over problems, with the 95 % interval of the bootstrap over seeds within each problem."""
-    if ours is theirs:
+def _means_by_problem(areas: Areas) -> dict[str, float]:
+    names = dict.fromkeys(name for name, _ in areas)
+    return {name: float(np.mean([value for key, value in areas.items() if key[0] == name])) for name in names}
+
+
+def _share(areas: Areas, of: Areas) -> str:
+    """The mean as a share of another's, on what both ran."""
+    both = areas.keys() & of.keys()
+    if not both:
         return ""
-    random, draws = np.random.default_rng(0), []
-    for name in sorted(ours.keys() & theirs.keys()):
-        both = sorted(ours[name].keys() & theirs[name].keys())
-        if both:
-            apart = np.array([ours[name][seed] - theirs[name][seed] for seed in both])
-            draws.append(apart[random.integers(len(apart), size=(_RESAMPLED, len(apart)))].mean(axis=1))
-    if not draws:
-        return ""
-    low, middle, high = np.percentile(np.mean(draws, axis=0), [2.5, 50, 97.5])
-    return f"{middle:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{_mean({key: areas[key] for key in both}) / _mean({key: of[key] for key in both}):.3f}"
 
 
-def _by_problem(table: Mapping[str, Mapping[str, Mapping[int, float]]], names: Sequence[str]) -> list[str]:
-    """Mean area of everyone on every problem."""
-    lines = ["| problem | " + " | ".join(table) + " |", "|" + "---|" * (1 + len(table))]
+def _difference(ours: Areas, theirs: Areas) -> list[str]:
+    """Mean, clustered and plain interval of the difference on what both ran."""
+    keys = sorted(ours.keys() & theirs.keys())
+    if not keys:
+        return ["", "", ""]
+    return intervals(paired(keys, [ours[key] for key in keys], [theirs[key] for key in keys]))
+
+
+def _by_problem(table: Mapping[str, Areas], names: Sequence[str]) -> Iterator[str]:
+    """Mean area of everyone on every problem; bold the lowest."""
+    means = {who: _means_by_problem(areas) for who, areas in table.items()}
+    rows = []
     for name in names:
-        means = {who: float(np.mean(list(areas[name].values()))) for who, areas in table.items() if name in areas}
-        lowest = min(means.values(), default=0.0)
-        cells = (_cell(means.get(who), lowest) for who in table)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return lines
+        lowest = min((of[name] for of in means.values() if name in of), default=0.0)
+        rows.append([name, *(_cell(of.get(name), lowest) for of in means.values())])
+    yield from grid(["problem", *table], rows)
 
 
 def _cell(mean: float | None, lowest: float) -> str:
     if mean is None:
         return ""
     return f"**{mean:.3f}**" if mean == lowest else f"{mean:.3f}"
+
+
+def _rows(latest: Mapping[str, Sequence[Run]], table: Mapping[str, Areas]) -> Iterator[dict[str, Any]]:
+    for who, areas in table.items():
+        for name, mean in _means_by_problem(areas).items():
+            half = next(half for half, names in HALVES.items() if name in names)
+            n_seeds = sum(key[0] == name for key in areas)
+            yield {
+                "half": half, "who": who, "version": latest[who][-1].version, "problem": name, "seeds": n_seeds,
+                "area": round(mean, 4),
+            }  # fmt: skip

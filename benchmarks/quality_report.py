@@ -188,7 +188,7 @@ def _document(every: Mapping[str, Sequence[Run]], first: Sequence[Row], second: 
                 yield from _comparisons([row for row in second if (row["half"], row["trials"]) == (half, trials)])
     yield "## CPU per suggestion (ask and tell), ms: mean of all trials; of the second half\n"
     rows = [row for row in first if row["regime"] == "all" and row["trials"] == 50]
-    yield from _grid(["strategy", *HALVES], [
+    yield from grid(["strategy", *HALVES], [
         [who, *(_cpu(rows, half, who) for half in HALVES)] for who in dict.fromkeys(row["strategy"] for row in rows)
     ])  # fmt: skip
 
@@ -200,7 +200,7 @@ def _verdicts(first: Sequence[Row], second: Sequence[Row]) -> Iterator[str]:
         yield f"## {ours} on the confirmation problems, against the rival that was best on the tuning problems\n"
         yield "Which one that is, is judged by the cells that all rivals share which ran on every tuning problem.\n"
         rows = [_verdict(ours, regime, trials, first, second) for trials in (50, 100) for regime in REGIMES]
-        yield from _grid(
+        yield from grid(
             ["trials", "regime", "rival", "difference", "clustered", "plain", "so"], list(filter(None, rows))
         )
         some = [
@@ -226,11 +226,12 @@ def _verdict(ours: str, regime: str, trials: int, first: Sequence[Row], second: 
         if (row["half"], row["trials"], row["regime"], row["strategy"], row["rival"]) == wanted:
             ends = max(row["high"], row["plain_high"])
             so = "better" if ends < 0.0 else "not worse" if ends < 0.02 else "open"
-            return [str(trials), regime, best, *_intervals(row), so]
+            return [str(trials), regime, best, *intervals(row), so]
     return []
 
 
-def _intervals(row: Row) -> list[str]:
+def intervals(row: Row) -> list[str]:
+    """The difference of a comparison, and its clustered and its plain interval, as text."""
     return [
         f"{row['difference']:+.4f}", f"[{row['low']:+.4f}, {row['high']:+.4f}]",
         f"[{row['plain_low']:+.4f}, {row['plain_high']:+.4f}]",
@@ -240,11 +241,11 @@ def _intervals(row: Row) -> list[str]:
 def _comparisons(rows: Sequence[Row]) -> Iterator[str]:
     for ours in dict.fromkeys(row["strategy"] for row in rows if row["strategy"] not in PLAIN):
         yield f"### {ours} minus each other, paired: below 0 is better\n"
-        yield from _grid(
+        yield from grid(
             ["regime", "other", "difference", "clustered", "plain", "pairs won/tied/lost", "problems won"],
             [
                 [
-                    row["regime"], row["rival"], *_intervals(row),
+                    row["regime"], row["rival"], *intervals(row),
                     f"{row['won']}/{row['tied']}/{row['lost']}", f"{row['problems_won']} of {row['problems']}",
                 ]
                 for row in rows if row["strategy"] == ours
@@ -257,7 +258,7 @@ def _table(title: str, rows: Sequence[Row], cell: Callable[[Row], str]) -> Itera
     regimes = [regime for regime in ("all", *REGIMES) if any(row["regime"] == regime for row in rows)]
     at = {(row["strategy"], row["regime"]): cell(row) for row in rows}
     strategies = dict.fromkeys(row["strategy"] for row in rows)
-    yield from _grid(
+    yield from grid(
         ["strategy", *regimes], [[who, *(at.get((who, regime), "") for regime in regimes)] for who in strategies]
     )
 
@@ -277,7 +278,8 @@ def _cpu(rows: Sequence[Row], half: str, who: str) -> str:
     return f"{found[0]['cpu_ms']:.2f}; {found[0]['late_cpu_ms']:.2f}" if found else ""
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     yield from ("| " + " | ".join(row) + " |" for row in rows)

@@ -38,7 +38,7 @@ class StoppingSearch(Search, Protocol):
         """The loss after an epoch (from 1) of the config that was asked last; whether its training goes on."""
 
 
-Begin = Callable[[Sequence[Spec], str, int, int], Any]
+Begin = Callable[[Sequence[Spec], str, int, int], Search | StoppingSearch]
 """From (parameters, strategy, seed, length) to a search; length: its trials, or the epochs of each of them."""
 
 

@@ -19,18 +19,15 @@ def recorded(trial: object) -> None:
         trial.report(value=trial.config.x / (1 + epoch))
 
 
-def searched(trials: int, **executor: object) -> ct.Study:
-    study = ct.Study(
-        recorded, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", executor=ct.Simulated(**executor),
-        scheduler="none",
-    )  # fmt: skip
-    return study.optimize(trials=trials, progress=False)
+def study(executor: object, objective: object = recorded, **options: object) -> ct.Study:
+    chosen = {"minimize": "value", "epochs": 9, "strategy": "random", "scheduler": "none", **options}
+    return ct.Study(objective, {"x": (0.0, 1.0)}, executor=executor, **chosen)
 
 
 def test_seconds_in_the_log_are_virtual() -> None:
     begun = time.monotonic()
-    study = searched(4, workers=2, seconds=lambda config, epoch: 1000.0 + epoch)
-    assert [trial.seconds for trial in study.trials] == [9036.0] * 4
+    slow = ct.Simulated(workers=2, seconds=lambda config, epoch: 1000.0 + epoch)
+    assert [trial.seconds for trial in study(slow).optimize(trials=4, progress=False).trials] == [9036.0] * 4
     assert time.monotonic() - begun < 60
 
 
@@ -42,22 +39,16 @@ def test_results_arrive_by_the_clock_and_at_one_time_by_number() -> None:
         trial.report(value=1.0)
         return float(trial.number)
 
-    study = ct.Study(
-        train, {"x": (0.0, 1.0)}, minimize="value", strategy="random", scheduler="none",
-        executor=ct.Simulated(workers=2, seconds=lambda config, epoch: SLOW[len(begun) - 1]),
-    )  # fmt: skip
-    study.optimize(trials=4, progress=False)
-    assert study._log.history.outcomes == [1, 2, 3, 0]  # 1 after 1 s, 2 after 3 s, 3 after 4 s, 0 after 5 s
+    two = study(ct.Simulated(workers=2, seconds=lambda config, epoch: SLOW[len(begun) - 1]), train, epochs=None)
+    two.optimize(trials=4, progress=False)
+    assert two._log.history.outcomes == [1, 2, 3, 0]  # 1 after 1 s, 2 after 3 s, 3 after 4 s, 0 after 5 s
 
 
 def test_workers_that_cannot_wait_for_each_other_train_more_to_find_the_same() -> None:
     alone, crowd = (
-        ct.Study(
-            recorded, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", scheduler="asha",
-            executor=ct.Simulated(workers=workers),
-        ).optimize(trials=27, progress=False)
+        study(ct.Simulated(workers=workers), scheduler="asha").optimize(trials=27, progress=False)
         for workers in (1, 27)
-    )  # fmt: skip
+    )
     assert [trial.config for trial in alone.trials] == [trial.config for trial in crowd.trials]
     assert alone.best.number == crowd.best.number
     assert all(len(trial.steps) == 1 for trial in crowd.trials if trial.config.x > 0.9)
@@ -71,16 +62,10 @@ def test_who_stops_it_can_go_on(tmp_path: Path) -> None:
                 stopped.append(True)
                 raise KeyboardInterrupt
 
-    def study() -> ct.Study:
-        return ct.Study(
-            train, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", scheduler="none",
-            executor=ct.Simulated(workers=3), path=tmp_path / "study",
-        )  # fmt: skip
-
     stopped: list[bool] = []
     with pytest.raises(Interrupted):
-        study().optimize(trials=9, progress=False)
-    whole = study().optimize(trials=9, progress=False)
+        study(ct.Simulated(workers=3), train, path=tmp_path / "study").optimize(trials=9, progress=False)
+    whole = study(ct.Simulated(workers=3), train, path=tmp_path / "study").optimize(trials=9, progress=False)
     assert [trial.attempts for trial in whole.trials] == [0] * 9
     assert [trial.metrics["value"] for trial in whole.trials] == [trial.config.x / 9 for trial in whole.trials]
 
@@ -107,13 +92,7 @@ class SignalAfterThree:
 
 
 def test_a_signal_between_two_results_costs_no_trial_an_attempt(tmp_path: Path) -> None:
-    def study(executor: object) -> ct.Study:
-        return ct.Study(
-            recorded, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", scheduler="none",
-            executor=executor, path=tmp_path / "study",
-        )  # fmt: skip
-
     with pytest.raises(Interrupted):
-        study(SignalAfterThree()).optimize(trials=9, progress=False)
-    whole = study(ct.Simulated(workers=3)).optimize(trials=9, progress=False)
+        study(SignalAfterThree(), path=tmp_path / "study").optimize(trials=9, progress=False)
+    whole = study(ct.Simulated(workers=3), path=tmp_path / "study").optimize(trials=9, progress=False)
     assert len(whole.trials) == 9 and [trial.attempts for trial in whole.trials] == [0] * 9

@@ -12,7 +12,7 @@ from typing import Any
 
 from cotune.config import Config
 from cotune.errors import LeaseLost, StudyError
-from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit, Executor
 from cotune.executors.inline import Inline
 from cotune.records import Event, Failed, Finished, Job, Reached, Released, Reported, whole_number
@@ -66,8 +66,7 @@ class _SimulatedExecutor:
     def __init__(self, workers: int, seconds: Callable[[Config, int], float], equipment: Equipment) -> None:
         self.slots = workers
         self._seconds, self._interruption = seconds, equipment.interruption
-        settings: Equippable = Inline()
-        self._inline = settings.equip(equipment)
+        self._inline = Inline().equip(equipment)
         self._jobs: deque[Job] = deque()
         self._arrivals: list[_Arrival] = []
         self._now_s = 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cotune.config import Config
 from cotune.errors import StudyStopped
@@ -115,6 +116,7 @@ class Search:
         """
         begun_at, spent_s = time.monotonic(), self.log.refresh().seconds
         outcomes, running = _Outcomes(), list[Job]()
+        emit = partial(self._emit, outcomes)
         while not self.interruption.is_requested:
             seconds = self.planner.budget.seconds
             is_out_of_time = seconds is not None and spent_s + time.monotonic() - begun_at >= seconds
@@ -125,14 +127,14 @@ class Search:
                     self.log.renew(EXHAUSTED, len(self.log.history))
                 return
             self.executor.submit(jobs)
-            self.executor.wait(_POLL_S, lambda events: self._emit(events, outcomes))
+            self.executor.wait(_POLL_S, emit)
             history = self.log.refresh()
             self.watch(history)
             running = [job for job in running if history.holds(job.number, job.epoch)]
             if not running:
                 outcomes.raise_if_alike(history)
-        if running:  # the request came while this process was deciding: the executor gives back what it holds
-            self.executor.wait(0.0, lambda events: self._emit(events, outcomes))
+        if running:  # the request came after the executor had looked for one: now it gives back what it holds
+            self.executor.wait(0.0, emit)
 
     def _lease(self, slots: int) -> list[Job]:
         if slots <= 0:
@@ -145,7 +147,7 @@ class Search:
         worker = self.log.worker
         return any(holder != worker for holder in self.log.history.running.values())
 
-    def _emit(self, events: Sequence[Event], outcomes: _Outcomes) -> None:
+    def _emit(self, outcomes: _Outcomes, events: Sequence[Event]) -> None:
         self.log.record(events)
         outcomes.note(events)
         self.watch(self.log.history)
