@@ -8,11 +8,12 @@ import pytest
 
 from builders import done, history_of, plane, started
 from cotune.records import Enqueued, Event, History, Reached, Released, Reported, Resume, Start, Suggestion
-from cotune.schedulers import ASHA, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
+from cotune.schedulers import ASHA, ASHAIfItCan, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
 from cotune.seeds import Purpose, generator
 
 SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "none": Plain, "asha": ASHA, "hyperband": Hyperband, "halving": SuccessiveHalving, "median": MedianStopping,
+    "asha if it can": ASHAIfItCan,
 }  # fmt: skip
 
 CONFIG = {"x": 0.5, "n": 3}

@@ -23,7 +23,15 @@ def test_one_of_three_goes_on_as_soon_as_it_is_among_the_best() -> None:
 
 def test_a_newcomer_that_is_better_goes_on_before_the_others() -> None:
     run = Simulation(ASHA(), lambda number, step: -float(number), budget=Budget(trials=6)).run()
-    assert run.log[:8] == [(0, 1), (1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (4, 1), (4, 3)]
+    assert run.log[:6] == [(0, 1), (1, 1), (2, 1), (2, 3), (3, 1), (3, 3)]
+
+
+def test_of_newcomers_that_are_all_better_no_more_go_on_than_their_share_and_one() -> None:
+    run = Simulation(ASHA(), lambda number, step: -float(number), budget=Budget(trials=9)).run()
+    assert run.log == [
+        (0, 1), (1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (4, 1), (5, 1), (5, 3), (5, 9), (6, 1), (7, 1), (8, 1), (8, 3),
+        (8, 9),
+    ]  # fmt: skip
 
 
 def test_a_promotion_says_why() -> None:

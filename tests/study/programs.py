@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cotune as ct
@@ -15,7 +16,7 @@ from cotune.storage import SqliteStorage
 TRIALS, EPOCHS = 24, 3
 
 
-def task_study(strategy: str, path: str | None) -> ct.Study:
+def task_study(strategy: str, path: str | None, *, scheduler: str = "auto", epochs: int = EPOCHS) -> ct.Study:
     """A small network on digits, with dropout and momentum so that every state matters."""
     from torch import nn
 
@@ -24,7 +25,7 @@ def task_study(strategy: str, path: str | None) -> ct.Study:
         data=ct.data.digits(),
         loss=nn.CrossEntropyLoss(),
         metrics=["accuracy", "f1"],
-        epochs=EPOCHS,
+        epochs=epochs,
         test=0.2,
     )
     space = ct.Space(
@@ -34,7 +35,13 @@ def task_study(strategy: str, path: str | None) -> ct.Study:
         batch_size=[128, 256],
         hidden=ct.Int(8, 32),
     )
-    return ct.Study(task, space, path=path, strategy=strategy, seed=5, executor=ct.Inline(checkpoint_s=0.0))
+    executor = ct.Inline(checkpoint_s=0.0)
+    return ct.Study(task, space, path=path, strategy=strategy, scheduler=scheduler, seed=5, executor=executor)
+
+
+def stopping_study(scheduler: str) -> Callable[[str, str | None], ct.Study]:
+    """The same with longer trials, most of which are left early."""
+    return lambda strategy, path: task_study(strategy, path, scheduler=scheduler, epochs=9)
 
 
 def loop_study(strategy: str, path: str | None) -> ct.Study:
@@ -93,10 +100,16 @@ def seldom_saved_study(strategy: str, path: str | None) -> ct.Study:
     return fused_study(strategy, path, checkpoint_s=1e9)
 
 
-STUDIES = {"task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study}
-PROGRESS = {"task": 1, "loop": 1, "fused": 9, "seldom saved": 1}
+SCHEDULERS = ("asha", "hyperband", "halving", "median")
+STUDIES = {
+    "task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study,
+    **{scheduler: stopping_study(scheduler) for scheduler in SCHEDULERS},
+}  # fmt: skip
+PROGRESS = {"task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1)}
 """So many checkpoints and outcomes between two kills: each lane has one, so no trial dies three times on one spot."""
-DELAY_S = {"task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1}  # one to three epochs
+DELAY_S = {  # one to three epochs
+    "task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1, **dict.fromkeys(SCHEDULERS, 0.02),
+}  # fmt: skip
 
 
 def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None:

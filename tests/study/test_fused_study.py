@@ -401,7 +401,8 @@ def test_auto_trains_trials_together_that_differ_in_width_and_keeps_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def search(path: Path | None, n_epochs: int) -> ct.Study:
-        searched = ct.Study(digits_task(model=wide), {**SPACE, "hidden": ct.Int(4, 300)}, seed=3, path=path)
+        space = {**SPACE, "hidden": ct.Int(4, 300)}
+        searched = ct.Study(digits_task(model=wide), space, seed=3, path=path, scheduler="none")
         return searched.optimize(total_epochs=n_epochs, progress=False)
 
     verdict = Verdict(lanes=4, pays=(0,), fills_up=True, fused_ms=1.0, separate_ms=2.0, why="as measured")

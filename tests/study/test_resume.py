@@ -45,7 +45,8 @@ def one_thread() -> object:
 STRATEGIES = ("random", "sobol", "grid", "bayesian", "tpe", "cmaes")
 KILLED = [
     *[(kind, strategy, 20, 7) for kind in ("task", "loop") for strategy in STRATEGIES],
-    ("fused", "random", 6, 7), ("fused", "random", 6, 8), ("fused", "bayesian", 6, 7),
+    ("fused", "random", 6, 7), ("fused", "random", 6, 8), ("fused", "bayesian", 3, 7),
+    *[(scheduler, strategy, 20, 7) for scheduler in programs.SCHEDULERS for strategy in ("random", "bayesian")],
     *[("seldom saved", "tpe", 2, seed) for seed in (7, 8, 9)],  # three kills without a checkpoint would fail a trial
 ]  # fmt: skip
 

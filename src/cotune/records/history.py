@@ -124,7 +124,7 @@ class History:
         """All that is known of trial `number`, as a value of its own."""
         row = self._rows[number]
         return Trial(
-            number=number, config=self.config(number), state=self.state(number), metrics=dict(row.metrics),
+            number=number, config=self.config(number), state=self.state(number), metrics=dict(row.scores),
             steps=list(row.steps or ()), curve={name: list(values) for name, values in row.curve.items()},
             decision=row.decision, parent=row.parent, failure=row.failure, checkpoint=row.checkpoint,
             attempts=row.attempts, seconds=row.seconds, task=row.task,
@@ -171,8 +171,8 @@ class History:
         return self._rows[number].strategy
 
     def metrics(self, number: int) -> Mapping[str, float]:
-        """The values of trial `number` at its last step; empty before its outcome."""
-        return self._rows[number].metrics
+        """The values of trial `number` at its last step, or at the milestone where it stands; empty before either."""
+        return self._rows[number].scores
 
     def reported(self, number: int, step: int) -> Mapping[str, float]:
         """The metrics that trial `number` reported for a step; empty if it reported none."""
@@ -220,12 +220,14 @@ class History:
     def contenders(self) -> list[int]:
         """Numbers of the done trials that were allowed to go furthest; the best is chosen among these.
 
-        A trial without a milestone, or one that ended by itself before it, has done all that it wanted.
+        A trial without a milestone, or one that ended by itself before it, has done all that it wanted. While no trial
+        is done, those of the paused ones that came furthest.
         """
-        done = [number for number, row in enumerate(self._rows) if row.state is State.DONE]
-        reach = {number: self._rows[number].until or self.steps or 0 for number in done}
+        reach = {n: row.until or self.steps or 0 for n, row in enumerate(self._rows) if row.state is State.DONE}
+        if not reach:
+            reach = {n: self.step(n) for n in sorted(self.paused) if not np.isnan(self.y[n]).any()}
         furthest = max(reach.values(), default=0)
-        return [number for number in done if reach[number] == furthest]
+        return [number for number in reach if reach[number] == furthest]
 
     def best(self) -> int | None:
         """The contender with the lowest loss (ties: the earlier trial); None without one. One objective only."""

@@ -46,6 +46,13 @@ class Row:
         record: dict[str, JsonValue] = json.loads(self.record)
         return record
 
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """The metrics of the outcome; of a trial that is paused or was stopped, those of its last step."""
+        if self.state not in (State.PAUSED, State.STOPPED) or not self.steps or self.steps[-1] != self.step:
+            return self.metrics
+        return {name: column[-1] for name, column in self.curve.items()}
+
     def fold(self, event: Event) -> bool:
         """Take in an event of this trial; False, and nothing changed, if it cannot happen to it now."""
         state = TRANSITIONS.get((self.state, type(event)))

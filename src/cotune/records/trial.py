@@ -84,8 +84,8 @@ class Checkpoint:
 class Trial:
     """One configuration and what came of it, as it stood when it was read.
 
-    metrics: the values at the last step. curve: metric name -> values at `steps`. decision: why it was proposed.
-    seconds: measured training time of all leases that ended.
+    metrics: the values at the last step, or at the milestone where it was left. curve: metric name -> values at
+    `steps`. decision: why it was proposed. seconds: measured training time of all leases that ended.
     """
 
     number: int

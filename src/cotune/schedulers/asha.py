@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 
 from cotune.records import Action, Draw, History, Resume, Start, Suggestion, whole_number
 from cotune.schedulers.following import followed
@@ -19,10 +20,11 @@ class ASHA:
     """Trials pause at rungs (Li et al. 2020, "A system for massively parallel hyperparameter tuning", algorithm 2).
 
     A paused trial goes on when it is among the best n / factor of the n that came to its rung, whatever the others do;
-    else a new one begins. Ties go to the earlier trial. NaN is the worst and never goes on; a trial that fails counts
-    in the rung that it was heading for, and its place in the one before is given back; one that has fewer steps than
-    the others counts there too. With several objectives the non-dominated go first. Trials of different steps are never
-    compared.
+    else a new one begins. No more than n / factor + 1 go on from a rung in all: where a strategy learns, each new trial
+    is among the best when it comes, and all of them would go on. Ties go to the earlier trial. NaN is the worst and
+    never goes on; a trial that fails counts in the rung that it was heading for, and its place in the one before is
+    given back; one that has fewer steps than the others counts there too. With several objectives the non-dominated go
+    first. Trials of different steps are never compared.
 
     factor: of how many one goes on, and by how much further. first: the lowest step of a rung.
     """
@@ -63,9 +65,20 @@ class ASHA:
         places = ", ".join(map(str, rungs(steps, self.first, self.factor)))
         return f"rungs at {places} epochs, one of {self.factor} goes on"
 
+    def share_of_steps(self, steps: int) -> float:
+        """How much of its training a trial gets on average: one of `factor` is trained from a rung to the next.
+
+        >>> round(ASHA().share_of_steps(27), 3)  # 1 + (3 - 1) / 3 + (9 - 3) / 9 + (27 - 9) / 27 of 27 epochs
+        0.111
+        """
+        places = rungs(steps, self.first, self.factor)
+        parts = (high - low for low, high in pairwise((0, *places)))
+        return sum(part / self.factor**level for level, part in enumerate(parts)) / steps
+
     def _promotions(self, ladder: Ladder, history: History) -> Iterator[Resume]:
-        for rung, above in reversed(ladder.levels):
-            for place in rung.leaders(rung.n // self.factor, history):
+        for level, (rung, above) in reversed(list(enumerate(ladder.levels))):
+            share = rung.n // self.factor
+            for place in islice(rung.leaders(share, history), max(0, share + 1 - ladder.n_gone(level))):
                 yield promoted(place, rung, above, _LEADER)
 
     def _last_resort(self, ladder: Ladder, history: History) -> list[Action]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -138,6 +138,12 @@ class Ladder(Follower):
         """Every rung with the one above it, from the lowest."""
         return list(pairwise(self.rungs))
 
+    def n_gone(self, level: int) -> int:
+        """How many have gone on from a rung, counted from the lowest; one whose going on failed has not."""
+        history, above = self.history, self.rungs[level + 1]
+        on_the_way = (number for number in chain(history.running, history.waiting) if self._at.get(number) == level)
+        return above.n - above.n_failed + sum(1 for _ in on_the_way)
+
     def take(self, arrival: Arrival) -> None:
         """Take in one arrival."""
         number, at = arrival.number, self._at.get(arrival.number, -1)
@@ -161,7 +167,7 @@ class Ladder(Follower):
 def _require_reported(arrival: Arrival, history: History) -> None:
     """Raise StudyError if trials do not report what they are to be compared by; the first one tells."""
     number, step, _ = arrival
-    if history.metrics(number):
+    if history.has_finished(number, step):
         return
     missing = [name for name in history.objectives if name not in history.reported(number, step)]
     if missing:

@@ -19,3 +19,12 @@ class Scheduler(Protocol):
         `suggest` remembers within one plan: its i-th suggestion is for the next number + i. It may give fewer than
         asked for; what is not used costs nothing.
         """
+
+
+def share_of_steps(scheduler: Scheduler, steps: int) -> float:
+    """How much of its training a trial gets on average, in (0, 1]; 1 if the scheduler does not say.
+
+    A scheduler that stops trials early says it by a method `share_of_steps(steps)`.
+    """
+    says = getattr(scheduler, "share_of_steps", None)
+    return 1.0 if says is None else float(says(steps))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cotune.records import Draw, History, Suggestion
 from cotune.strategies.known import known
-from cotune.strategies.strategy import Strategy, reads_results
+from cotune.strategies.strategy import Strategy, reads_milestones, reads_results
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class StartsFirst:
     def reads_results(self) -> bool:
         """As the other strategy does."""
         return reads_results(self.then)
+
+    @property
+    def reads_milestones(self) -> bool:
+        """As the other strategy does."""
+        return reads_milestones(self.then)
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
         """Starting points that no trial has had, then what the other strategy suggests where those are pending."""

@@ -12,6 +12,8 @@ class Strategy(Protocol):
 
     No clock, file or global generator. A strategy may keep one private cache; clearing it changes nothing. One that
     never looks at results may say so by an attribute `reads_results = False`: then all its trials may train at a time.
+    One that learns from losses of trials that have steps left says `reads_milestones = True`: then they may be left
+    early where nobody said otherwise.
     """
 
     def suggest(self, history: History, n: int, draw: Draw) -> list[Suggestion]:
@@ -25,3 +27,8 @@ class Strategy(Protocol):
 def reads_results(strategy: Strategy) -> bool:
     """Whether its suggestions may follow from results."""
     return bool(getattr(strategy, "reads_results", True))
+
+
+def reads_milestones(strategy: Strategy) -> bool:
+    """Whether it learns from losses of trials that have steps left."""
+    return bool(getattr(strategy, "reads_milestones", False))

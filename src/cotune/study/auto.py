@@ -11,14 +11,16 @@ from typing import TypeVar
 
 from cotune.errors import StudyError
 from cotune.executors.equipment import Equippable
-from cotune.schedulers import ASHA, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
+from cotune.schedulers import ASHA, ASHAIfItCan, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
 from cotune.space import Space
-from cotune.strategies import Grid, Random, Strategy
+from cotune.strategies import Grid, Random, Strategy, reads_milestones
+from cotune.study.log import Log
 
 _Part = TypeVar("_Part")
 
 _FEW_TRIALS = 5
 _MANY_COLUMNS = 60
+_FEW_STEPS = 3
 
 
 def strategy_named(name: str) -> Strategy | None:
@@ -30,11 +32,11 @@ def strategy_named(name: str) -> Strategy | None:
     return _named("strategy", name, parts)
 
 
-def scheduler_named(name: str) -> Scheduler:
-    """The scheduler of that name with its default options. Raises StudyError for an unknown name."""
-    parts: dict[str, Callable[[], Scheduler]] = {
+def scheduler_named(name: str) -> Scheduler | None:
+    """The scheduler of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
+    parts: dict[str, Callable[[], Scheduler | None]] = {
         "none": Plain, "asha": ASHA, "halving": SuccessiveHalving, "hyperband": Hyperband, "median": MedianStopping,
-        "auto": Plain,
+        "auto": lambda: None,
     }  # fmt: skip
     return _named("scheduler", name, parts)
 
@@ -60,6 +62,39 @@ def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
     if columns > _MANY_COLUMNS:
         return "tpe", f"{columns} columns (numbers, and choices one by one) are many for a Gaussian process"
     return "bayesian", f"a Gaussian process learns from each result; {columns} columns"
+
+
+def choose_scheduler(strategy: Strategy, steps: int) -> tuple[str, str]:
+    """The name of the scheduler that `auto` takes beside a strategy for trials of so many steps, and why."""
+    if steps < _FEW_STEPS:
+        return "none", f"{steps} epochs are too few to leave some out"
+    if not reads_milestones(strategy):
+        return "none", "the strategy learns from trials that were trained to their ends"
+    return "asha", "what is behind after a few epochs can wait"
+
+
+def settled_strategy(log: Log, space: Space, trials: int | None) -> Strategy:
+    """The strategy that `auto` took when it was first asked, once and for all."""
+    name, why = choose_strategy(space, trials)
+    chosen = strategy_named(log.settle("strategy", {"name": name, "why": why})["name"])
+    assert chosen is not None
+    return chosen
+
+
+def settled_scheduler(log: Log, strategy: Strategy, *, of_task: bool) -> Scheduler:
+    """The same of the scheduler; there is nothing to choose where nobody knows how many epochs a trial has.
+
+    of_task: a user's own function has to show first that it can pause.
+    """
+    history = log.refresh()
+    if history.created_steps is None:
+        return Plain()
+    name, why = choose_scheduler(strategy, history.created_steps)
+    if len(history) > len(history.waiting):  # trials that were begun before anything was settled ran to their ends
+        name, why = "none", "the study was begun so"
+    if log.settle("scheduler", {"name": name, "why": why})["name"] == "none":
+        return Plain()
+    return ASHA() if of_task else ASHAIfItCan()
 
 
 def _sobol() -> Strategy:

@@ -26,11 +26,11 @@ _SHORT_S = 3.0
 """A search that takes less is not worth a measurement."""
 
 
-def measured(log: Log, target: Target, trials: int | None, *, learns: bool) -> tuple[Equippable, str]:
+def measured(log: Log, target: Target, trials: int | None, *, learns: bool, share: float) -> tuple[Equippable, str]:
     """What `executor="auto"` trains with, and why; measured once per study, and kept in its log.
 
-    trials: in total; None if that is not bounded. learns: whether suggestions follow from results. Why is empty for a
-    function of a trial, which leaves no choice.
+    trials: in total; None if that is not bounded. learns: whether suggestions follow from results. share: of
+    its epochs that a trial is expected to train. Why is empty for a function of a trial, which leaves no choice.
     """
     task = target.task
     if task is None:
@@ -40,7 +40,7 @@ def measured(log: Log, target: Target, trials: int | None, *, learns: bool) -> t
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
         most = _most(trials, learns=learns)
-        verdict, search_s = _outlook(task, space, trials, device, most)
+        verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
         known = log.settle("engine", verdict.to_json())
@@ -59,8 +59,11 @@ def _most(trials: int | None, *, learns: bool) -> int:
     return min(_MOST, trials // _GENERATIONS) if learns else min(_MOST_UNSEEN, trials)
 
 
-def _outlook(task: Task, space: Space, trials: int | None, device: str, most: int) -> tuple[Verdict | None, float]:
-    """What is clear from one configuration and the budget, None if it takes a measurement; and the search's seconds."""
+def _outlook(task: Task, space: Space, trials: float | None, device: str, most: int) -> tuple[Verdict | None, float]:
+    """What is clear from one configuration and the budget, None if it takes a measurement; and the search's seconds.
+
+    trials: so many times as much is trained as one trial has epochs.
+    """
     if most < FEWEST:
         return apart("there are too few trials to train several at a time"), 0.0
     with Isolated() as isolated:

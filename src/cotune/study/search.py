@@ -22,6 +22,7 @@ from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import Checkpoints, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
+from cotune.schedulers import share_of_steps
 from cotune.strategies import reads_results
 from cotune.study.best import Best
 from cotune.study.engine import measured
@@ -69,7 +70,8 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         executor = workshop.executor
         if executor is None:
             learns = reads_results(planner.strategy)
-            executor, why = measured(log, workshop.target, planner.budget.trials, learns=learns)
+            share = share_of_steps(planner.scheduler, log.history.steps or 1)
+            executor, why = measured(log, workshop.target, planner.budget.trials, learns=learns, share=share)
             panel.note(why)
         trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))

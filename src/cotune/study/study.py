@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
-from cotune.records import Created, Enqueued, History, Resumed, Started, State
+from cotune.records import Created, Enqueued, History, Resumed, Started
 from cotune.schedulers import Scheduler
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
@@ -89,7 +89,7 @@ class Study:
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
-        study._space, study._strategy, study._scheduler = log.history.space, None, auto.scheduler_named("auto")
+        study._space, study._strategy, study._scheduler = log.history.space, None, None
         study._target, study._executor, study._is_open_for_reading, study._is_auto = None, "auto", True, False
         study._path, study._log, study._checkpoint_store = folder, log, None
         return study
@@ -243,7 +243,10 @@ class Study:
 
     @property
     def best(self) -> Best:
-        """The best trial of those that went furthest. Raises NoResult without one, StudyError with two objectives."""
+        """The best trial of those that went furthest, also a paused one as long as none has come to its end.
+
+        Raises NoResult without one, StudyError with two objectives.
+        """
         history = self._log.refresh()
         if len(history.objectives) > 1:
             raise StudyError(f"a study of {len(history.objectives)} objectives has no single best; see study.front")
@@ -258,9 +261,12 @@ class Study:
         return [self.load(number) for number in self._log.refresh().front()]
 
     def load(self, number: int) -> Best:
-        """A finished trial with what it left behind, as `best` gives the best one. Raises NoResult for any other."""
+        """A finished or paused trial with what it left behind, as `best` gives the best one.
+
+        Raises NoResult for any other.
+        """
         trial = self.trials[number]
-        if trial.state is not State.DONE:
+        if not trial.metrics:
             raise NoResult(f"trial {trial.number} has no result: it is {trial.state}")
         seeds = integer(self.seed, Purpose.TRIAL, trial.number), self.seed
         task = self._target.task if self._target else None
@@ -304,12 +310,10 @@ class Study:
         """Who decides, with what `auto` chose when it was first asked, once and for all."""
         self._require_whole()
         self._log.settle("trials", budget.trials)
-        strategy = self._strategy
-        if strategy is None:
-            name, why = auto.choose_strategy(self._space, budget.trials)
-            chosen = self._log.settle("strategy", {"name": name, "why": why})
-            strategy = self._strategy = auto.strategy_named(chosen["name"])
-            assert strategy is not None
+        strategy = self._strategy = self._strategy or auto.settled_strategy(self._log, self._space, budget.trials)
+        if self._scheduler is None:
+            of_task = self._target is not None and self._target.task is not None
+            self._scheduler = auto.settled_scheduler(self._log, strategy, of_task=of_task)
         return Planner(StartsFirst(strategy), self._scheduler, budget, stopping or Stopping())
 
     def _require_whole(self) -> None:

@@ -1,4 +1,9 @@
-"""What a suggestion rests on: configurations with their losses, and those whose results are on their way."""
+"""What a suggestion rests on: configurations with their losses, and those whose results are on their way.
+
+The losses of a trial that was trained in parts all count, as if its configuration had been tried again and again: what
+many epochs brought one of them then tells the model what to expect of it, and not that its neighbours are better than
+all that had few.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cotune.records import History, Suggestion
+from cotune.records import Suggestion
 from cotune.strategies.bayesian.features import Features
+from cotune.strategies.bayesian.results import Results
 
 Floats = NDArray[np.float64]
 
@@ -21,10 +27,11 @@ _MILD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """units (n, d), columns (n, c): positions and features of the n trials with an outcome, in the order of `numbers`
-    (n,). losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). pending (p, d),
-    pending_columns (p, c): the same of trials without outcome. sign: what turns a loss into the metric; None where
-    losses mix several objectives.
+    """units (n, d), columns (n, c): positions and features of n results, in the order of `numbers` (n,) of their trials.
+
+    losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). is_partial: whether
+    some are of trials that had steps left. pending (p, d), pending_columns (p, c): the same of trials without result.
+    sign: what turns a loss into the metric; None where losses mix several objectives.
     """
 
     units: Floats
@@ -32,6 +39,7 @@ class Evidence:
     losses: Floats
     numbers: NDArray[np.int64]
     is_failed: NDArray[np.bool_]
+    is_partial: bool
     pending: Floats
     pending_columns: Floats
     sign: float | None
@@ -49,33 +57,40 @@ class Evidence:
     @property
     def n_results(self) -> int:
         """Number of trials with a loss of their own."""
-        return int(np.sum(~self.is_failed))
+        return len(np.unique(self.numbers[~self.is_failed]))
 
 
 def gathered(
-    history: History, columns: Floats, planned: Sequence[Suggestion], features: Features, generator: Generator
+    results: Results, columns: Floats, planned: Sequence[Suggestion], features: Features, generator: Generator
 ) -> Evidence:
-    """The evidence in a history and in suggestions of the same plan, which count as pending.
+    """The evidence in the results of a history and in suggestions of the same plan, which count as pending.
 
     columns (n, c): the features of all trials of the history.
 
     Of several objectives, one augmented Chebyshev scalarisation with weights from `generator`, another for every trial
     (Knowles 2006, "ParEGO", eq. 2).
     """
-    ended = history.ended
-    units, losses = history.x[ended], np.clip(history.y[ended], -_HUGE, _HUGE)
+    history = results.history
+    pending = np.flatnonzero(~history.ended)
+    numbers, losses = results.columns()
+    losses = np.clip(losses, -_HUGE, _HUGE)
     loss = losses[:, 0] if losses.shape[1] == 1 else _scalarised(losses, generator)
     is_failed = np.isnan(loss)
     if not np.all(is_failed):
         loss = np.where(is_failed, np.max(loss[~is_failed]), loss)
     fresh = np.array([history.space.encode(suggestion.config)[0] for suggestion in planned])
-    fresh = fresh.reshape(-1, units.shape[1])
+    fresh = fresh.reshape(-1, history.space.dimension)
     directions = list(history.objectives.values())
     sign = None if len(directions) > 1 else -1.0 if directions[0] else 1.0
     return Evidence(
-        units, columns[ended], loss, np.flatnonzero(ended), is_failed,
-        np.concatenate([history.x[~ended], fresh]), np.concatenate([columns[~ended], features.of(fresh)]), sign,
+        history.x[numbers], columns[numbers], loss, numbers, is_failed, results.are_partial,
+        np.concatenate([history.x[pending], fresh]), np.concatenate([columns[pending], features.of(fresh)]), sign,
     )  # fmt: skip
+
+
+def once(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places where each trial's number comes first, in their order."""
+    return np.sort(np.unique(numbers, return_index=True)[1])
 
 
 def _scalarised(losses: Floats, generator: Generator) -> Floats:

@@ -12,7 +12,7 @@ from cotune.numerics.acquisition import LogExpectedImprovement
 from cotune.records import Suggestion
 from cotune.strategies.bayesian import record
 from cotune.strategies.bayesian.candidates import Found, Ground, climbed, filled, first_new, pool, ranked
-from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.evidence import Evidence, once
 from cotune.strategies.bayesian.memory import Memory
 from cotune.strategies.bayesian.models import MODELS, Belief, Model, believe
 from cotune.strategies.untried import Untried
@@ -75,7 +75,7 @@ def opening(now: Situation, spread: Floats) -> Suggestion | None:
 
 def improvement(now: Situation) -> Suggestion | None:
     """The largest expected improvement under the model whose turn it is; None if there is nothing left to try."""
-    belief = now.believe(MODELS[now.memory.turn % len(MODELS)])
+    belief = now.believe(_whose_turn(now))
     near = _best(now.evidence, belief)
     order = _by_improvement(now, belief, pool(now.ground, near, now.generator), near, _trust(now))
     found = now.first_new(order) or now.left_over()
@@ -85,19 +85,22 @@ def improvement(now: Situation) -> Suggestion | None:
     if not _trust(now) or now.evidence.sign is None:
         return suggestion
     best = now.first_new(_by_improvement(now, belief, order, near, 0.0)) or found
-    largest = record.expected_improvement(belief, now.ground.features.of(best.unit[None]), incumbent(belief))
+    largest = record.expected_improvement(belief, now.ground.features.of(best.unit[None]), _incumbent(now, belief))
     return replace(suggestion, decision={**suggestion.decision, "largest_improvement": largest})
 
 
 def _by_improvement(now: Situation, belief: Belief, candidates: Floats, near: Floats, trust: float) -> Floats:
     """Candidates (m, d) and what climbing from them found, from the most promising down; trust: in users' priors."""
-    aim = _Aim(now.ground, LogExpectedImprovement(belief.posterior, incumbent(belief)), trust)
+    aim = _Aim(now.ground, LogExpectedImprovement(belief.posterior, _incumbent(now, belief)), trust)
     return ranked(now.ground, candidates, near[:1], aim.value, aim.climb, now.generator)
 
 
 def exploitation(now: Situation) -> Suggestion | None:
-    """The lowest predicted mean near the best results; None if it is not the time, or that point was tried."""
-    if not _is_time_to_exploit(now.memory, now.evidence):
+    """The lowest predicted mean near the best results; None if it is not the time, or that point was tried.
+
+    Where trials are trained in parts a new one costs little, and who is best is not known yet.
+    """
+    if now.evidence.is_partial or not _is_time_to_exploit(now.memory, now.evidence):
         return None
     belief = now.believe(MODELS[0])
     posterior = belief.posterior
@@ -116,17 +119,24 @@ def exploitation(now: Situation) -> Suggestion | None:
 
 
 def _suggested(now: Situation, belief: Belief, found: Found, *, gap: int | None = None) -> Suggestion:
-    why = record.of(belief, now.ground.features, now.evidence, found.unit, incumbent(belief), gap=gap)
+    why = record.of(belief, now.ground.features, now.evidence, found.unit, _incumbent(now, belief), gap=gap)
     return Suggestion(found.config, why)
 
 
-def incumbent(belief: Belief) -> float:
+def _whose_turn(now: Situation) -> Model:
+    """Losses of few and of many epochs together are made alike by ranks alone."""
+    return MODELS[0] if now.evidence.is_partial else MODELS[now.memory.turn % len(MODELS)]
+
+
+def _incumbent(now: Situation, belief: Belief) -> float:
     """The loss to undercut, as the model has it, or lower if a pending trial is predicted to be.
 
-    The lowest loss seen; where results are noisy the lowest predicted one, because the lowest seen was lucky.
+    The lowest loss seen; where results are noisy the lowest predicted one, because the lowest seen was lucky. Where
+    trials were trained in parts it was not luck: it had most epochs.
     """
     fitted, n = belief.posterior.fitted, len(belief.rows)
-    seen = fitted[:n] if belief.posterior.noise > _NOISY else belief.losses
+    is_lucky = belief.posterior.noise > _NOISY and not now.evidence.is_partial
+    seen = fitted[:n] if is_lucky else belief.losses
     return float(min(seen.min(), fitted[n:].min(initial=np.inf)))
 
 
@@ -176,5 +186,5 @@ def _gap(memory: Memory, evidence: Evidence) -> int:
 
 def _best(evidence: Evidence, belief: Belief) -> Floats:
     """(k, d) positions of the trials with the lowest posterior means."""
-    order = belief.posterior.fitted[: len(belief.rows)].argsort(kind="stable")[:_TOP]
-    return filled(evidence.units[belief.rows[order]])
+    rows = belief.rows[belief.posterior.fitted[: len(belief.rows)].argsort(kind="stable")]
+    return filled(evidence.units[rows[once(evidence.numbers[rows])[:_TOP]]])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cotune.numerics.acquisition import LogExpectedImprovement, explore_share
 from cotune.records import JsonValue
-from cotune.strategies.bayesian.evidence import Evidence
+from cotune.strategies.bayesian.evidence import Evidence, once
 from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.memory import NAME
 from cotune.strategies.bayesian.models import Belief
@@ -80,8 +80,9 @@ def _model(belief: Belief) -> dict[str, JsonValue]:
 def _nearest(belief: Belief, evidence: Evidence, x: Floats) -> list[list[float]]:
     """The numbers of the closest evaluated trials and their distances, in lengthscales."""
     distance = belief.posterior.distance(x)[0, : len(belief.rows)]
-    order = distance.argsort(kind="stable")[:_NEAREST].tolist()
-    return [[int(evidence.numbers[belief.rows[i]]), round(float(distance[i]), 4)] for i in order]
+    order = distance.argsort(kind="stable")
+    numbers = evidence.numbers[belief.rows[order]]
+    return [[int(numbers[i]), round(float(distance[order[i]]), 4)] for i in once(numbers)[:_NEAREST]]
 
 
 def _predicted(belief: Belief, x: Floats) -> tuple[float, float]:

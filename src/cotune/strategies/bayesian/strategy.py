@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from cotune.strategies.bayesian.candidates import Ground, filled
 from cotune.strategies.bayesian.evidence import gathered
 from cotune.strategies.bayesian.memory import Memory, remembered
 from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
+from cotune.strategies.bayesian.results import Results
 from cotune.strategies.sobol import Spread
 from cotune.strategies.untried import Untried
 
@@ -27,6 +29,7 @@ class _Kept:
     history: History
     ground: Ground
     columns: Floats
+    results: Results
     untried: Untried = field(default_factory=Untried)
     memory: Memory = field(default_factory=Memory)
 
@@ -40,6 +43,7 @@ class BayesianOptimization:
     """
 
     start: int | None = None
+    reads_milestones: ClassVar[bool] = True
     _cache: list[_Kept] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +60,7 @@ class BayesianOptimization:
         with one_thread():
             for number in range(len(history), len(history) + n):
                 random = draw(number)
-                evidence = gathered(history, kept.columns, planned, kept.ground.features, random)
+                evidence = gathered(kept.results, kept.columns, planned, kept.ground.features, random)
                 now = Situation(kept.ground, evidence, memory, random, kept.untried)
                 suggestion = self._next(now, history)
                 if suggestion is None:
@@ -69,10 +73,11 @@ class BayesianOptimization:
         kept = self._cache[0] if self._cache else None
         if kept is None or kept.history is not history:
             ground = kept.ground if kept and kept.history.space is history.space else Ground.of(history.space)
-            kept = _Kept(history, ground, ground.features.of(history.x))
+            kept = _Kept(history, ground, ground.features.of(history.x), Results(history))
             self._cache[:] = [kept]
         fresh = history.x[len(kept.columns) :]
         kept.columns = np.concatenate([kept.columns, kept.ground.features.of(fresh)]) if len(fresh) else kept.columns
+        kept.results.catch_up()
         kept.memory = remembered(history, kept.memory)
         return kept
 
