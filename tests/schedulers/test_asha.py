@@ -48,6 +48,11 @@ def test_ties_go_to_the_earlier_trial() -> None:
     assert run.log[3] == (0, 3)
 
 
+def test_the_same_training_again_does_not_go_on() -> None:
+    run = Simulation(ASHA(), lambda number, step: 1.0 + (number > 3), budget=Budget(trials=9)).run()
+    assert [number for number, step in run.log if step > 1] == [0, 4, 0]
+
+
 def test_nan_never_goes_on_but_counts() -> None:
     run = Simulation(ASHA(), lambda n, step: math.nan if n < 2 else 1.0, budget=Budget(trials=3)).run()
     assert run.log == [(0, 1), (1, 1), (2, 1), (2, 3), (2, 9)]

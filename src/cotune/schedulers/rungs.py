@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise, takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -51,8 +51,8 @@ class Place(NamedTuple):
 class Rung:
     """Who came to a step, or to an end on the way to it.
 
-    n: how many; n_failed: how many of these failed on the way. losses: (m,) of those that have one in every objective
-    and did not fail later, by number, in the order in which they came. idle: those of them that stopped here; some may
+    n: how many; n_failed: how many of these failed on the way. losses: (m,) of those that have one in every objective,
+    repeat nobody and did not fail later, by number, in the order in which they came. idle: those of them that stopped here; some may
     have gone on since.
     """
 
@@ -79,9 +79,16 @@ class Rung:
         self.n += 1
         self.n_failed += 1
 
-    def add_short(self) -> None:
-        """A trial came to its own end on the way here: it took its place, and is compared with nobody."""
+    def add_uncompared(self) -> None:
+        """A trial takes its place, and is compared with nobody: it came to its own end on the way here, or repeats."""
         self.n += 1
+
+    def has_same(self, number: int, losses: tuple[float, ...], history: History) -> bool:
+        """Whether a trial that came before reported the same here, in every metric to the last bit."""
+        alike = islice(self._ranked, bisect_left(self._ranked, Key(losses[0], -1)), None)
+        tied = takewhile(lambda key: key.loss == losses[0], alike)
+        own = history.reported(number, self.step)
+        return any(history.reported(key.number, self.step) == own for key in tied)
 
     def give_back(self, number: int) -> None:
         """A trial that had gone on from here failed: another one may go in its place."""
@@ -158,10 +165,14 @@ class Ladder(Follower):
         while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
             at += 1
             rung = self.rungs[at]
-            rung.add(number, self.history.losses(number, rung.step), is_idle=rung.step == arrival.step)
+            losses = self.history.losses(number, rung.step)
+            if rung.has_same(number, losses, self.history):
+                rung.add_uncompared()
+            else:
+                rung.add(number, losses, is_idle=rung.step == arrival.step)
         self._at[number] = at
         if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
-            self.rungs[at + 1].add_short()
+            self.rungs[at + 1].add_uncompared()
 
 
 def _require_reported(arrival: Arrival, history: History) -> None:

@@ -27,7 +27,7 @@ _MILD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """units (n, d), columns (n, c): positions and features of n results, in the order of `numbers` (n,) of their trials.
+    """units (n, d), columns (n, c): positions and features of n results, by the `numbers` (n,) of their trials.
 
     losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). is_partial: whether
     some are of trials that had steps left. pending (p, d), pending_columns (p, c): the same of trials without result.
