@@ -52,8 +52,8 @@ class Rung:
     """Who came to a step, or to an end on the way to it.
 
     n: how many; n_failed: how many of these failed on the way. losses: (m,) of those that have one in every objective,
-    repeat nobody and did not fail later, by number, in the order in which they came. idle: those of them that stopped here; some may
-    have gone on since.
+    repeat nobody and did not fail later, by number, in the order in which they came. idle: those of them that stopped
+    here; some may have gone on since.
     """
 
     step: int

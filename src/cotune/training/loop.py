@@ -24,6 +24,7 @@ from cotune.training.samples import Batch
 from cotune.training.schedules import Pacer
 from cotune.training.splits import Part, prefix
 from cotune.training.step import Forward, PlainStep, Step, criterion, user_step
+from cotune.training.takeover import hyperparameters, take_over
 from cotune.training.task import Task
 
 
@@ -71,6 +72,7 @@ class Run:
         isolated.seed(seeds.integer(seed, Purpose.INIT))
         self.model = _model(task, config).to(self.device)
         self.optimizer = _optimizer(task, self.model, config)
+        self._built = hyperparameters(self.optimizer)
         self.max_norm: float | None = config.get("grad_clip")
         self.scheduler, self.pacer = _schedule(task, self.optimizer, config, self.epochs, self.n_batches)
         self.forward = Forward(self.model, criterion(task, config, self.device), self.device, amp=task.amp)
@@ -153,17 +155,22 @@ class Run:
         return {
             "model": dict(self.model.state_dict()),
             "optimizer": self.optimizer.state_dict(),
+            "built": self._built,
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "scaler": self._scaler.state_dict(),
             "best": None if best is None else {"epoch": best.epoch, "value": best.value, "weights": best.weights},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from a `state_dict()` of the same task and configuration; `state` is left untouched."""
+        """Continues from a `state_dict()` of the same task, with its own hyperparameters; `state` is left untouched.
+
+        The model must have the same shape. A scheduler goes on where the other one was.
+        """
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # torch would train the caller's tensors
         if self.scheduler is not None:
             self.scheduler.load_state_dict(copy.deepcopy(state["scheduler"]))
+        take_over(self.optimizer, self.scheduler, self._built, state.get("built", self._built))
         self._scaler.load_state_dict(state["scaler"])
         self.best = None if state["best"] is None else Best(**state["best"])
 

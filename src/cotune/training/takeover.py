@@ -1,0 +1,46 @@
+"""An optimiser that goes on from another's state, with hyperparameters of its own.
+
+A state holds the hyperparameters of the optimiser that it was taken from, and putting an optimiser back into a state
+brings them along. A trial that is forked has others: weights and moments are its parent's, the learning rate is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+Groups = Sequence[Mapping[str, Any]]
+"""Name -> value, for each group of an optimiser's parameters."""
+
+
+def hyperparameters(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Of every group, as they are now."""
+    return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+
+
+def take_over(optimizer: Optimizer, scheduler: LRScheduler | None, own: Groups, others: Groups) -> None:
+    """Give an optimiser that holds another's state its own hyperparameters again; nothing changes where they agree.
+
+    own, others: both as they were when the optimisers were made. Where a scheduler has moved the learning rate, it is
+    moved as far from the own one.
+    """
+    for i, (group, mine, other) in enumerate(zip(optimizer.param_groups, own, others, strict=True)):
+        changed = {name: value for name, value in mine.items() if name in other and other[name] != value}
+        rate = changed.pop("lr", None)
+        group.update(changed)
+        if rate is not None:
+            group["lr"] = rate * (group["lr"] / other["lr"] if other["lr"] else 1.0)
+            if scheduler is not None:
+                _rebase(scheduler, i, group, rate)
+
+
+def _rebase(scheduler: LRScheduler, i: int, group: dict[str, Any], rate: float) -> None:
+    """Have a scheduler, and those that it is made of, take `rate` for what group i began with."""
+    group["initial_lr"] = rate
+    for one in (scheduler, *getattr(scheduler, "_schedulers", ())):
+        for name, value in (("base_lrs", rate), ("_last_lr", group["lr"])):
+            if hasattr(one, name):
+                getattr(one, name)[i] = value
