@@ -38,13 +38,11 @@ def _dominates(losses: Floats) -> NDArray[np.bool_]:
 
 def _crowding(losses: Floats) -> Floats:
     """(n,) sum over the objectives of the gap between a row's neighbours, relative to the range; the ends infinite."""
-    n = len(losses)
-    order = np.argsort(losses, axis=0, kind="stable")
-    ordered = np.take_along_axis(losses, order, axis=0)
-    spread = ordered[-1] - ordered[0]
-    gaps = np.full(losses.shape, np.inf)
-    gaps[1 : n - 1] = (ordered[2:] - ordered[:-2]) / np.where(spread > 0.0, spread, 1.0)
-    distances = np.empty_like(gaps)
-    np.put_along_axis(distances, order, gaps, axis=0)
-    total: Floats = distances.sum(axis=1)
+    total = np.zeros(len(losses))
+    for column in losses.T:
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        spread = ordered[-1] - ordered[0]
+        total[order[1:-1]] += (ordered[2:] - ordered[:-2]) / (spread if spread > 0.0 else 1.0)
+        total[order[0]] = total[order[-1]] = np.inf
     return total

@@ -115,7 +115,7 @@ class Rung:
         """Non-dominated first, within a rank the least crowded."""
         now = k, self.n, len(self.losses)
         if self._order is None or self._order[0] != now:
-            numbers = list(self.losses)[-WINDOW:]
+            numbers = list(islice(reversed(self.losses), WINDOW))[::-1]
             share = k if self.n <= WINDOW else k * WINDOW // self.n
             order = leading(np.array([self.losses[number] for number in numbers]), share)
             self._order = now, [numbers[place] for place in order]
