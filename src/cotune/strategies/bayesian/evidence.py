@@ -57,7 +57,8 @@ class Evidence:
     @property
     def n_results(self) -> int:
         """Number of trials with a loss of their own."""
-        return len(np.unique(self.numbers[~self.is_failed]))
+        own = self.numbers[~self.is_failed]
+        return len(own) - int(np.sum(own[1:] == own[:-1]))
 
 
 def gathered(

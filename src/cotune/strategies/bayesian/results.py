@@ -18,12 +18,23 @@ _APART = 1.5
 
 @dataclass
 class Results:
-    """Follows the arrivals of one history. are_partial: whether some losses are of trials that had steps left."""
+    """Follows the arrivals of one history. are_partial: whether some losses are of trials that had steps left.
+
+    Rows stay in the order in which they came, and those that count no more are marked, so that reading on is cheap.
+    """
 
     history: History
     are_partial: bool = False
-    _known: dict[int, dict[int, tuple[float, ...]]] = field(default_factory=dict)
+    _places: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Trial -> step -> row, of the rows that count."""
+    _numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(64, dtype=np.int64))
+    _losses: Floats = field(init=False)
+    _counts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(64, dtype=np.bool_))
+    _n_rows: int = 0
     _n_read: int = 0
+
+    def __post_init__(self) -> None:
+        self._losses = np.empty((len(self._numbers), len(self.history.objectives)))
 
     def catch_up(self) -> None:
         """Take in who arrived since."""
@@ -33,21 +44,31 @@ class Results:
 
     def columns(self) -> tuple[NDArray[np.int64], Floats]:
         """(k,) numbers of trials, in order, and (k, m) their losses, in the order of steps; NaN for a failed trial."""
-        numbers = sorted(self._known)
-        counts = [len(self._known[number]) for number in numbers]
-        losses = [loss for number in numbers for loss in self._known[number].values()]
-        shape = -1, len(self.history.objectives)
-        return np.repeat(np.array(numbers, dtype=np.int64), counts), np.array(losses, dtype=np.float64).reshape(shape)
+        rows = np.flatnonzero(self._counts)
+        rows = rows[np.argsort(self._numbers[rows], kind="stable")]
+        return self._numbers[rows], self._losses[rows]
 
     def _take(self, arrival: Arrival) -> None:
         """A failed trial has its failure in place of all of its losses: what it promised it did not keep."""
         number, step, has_failed = arrival
+        places = self._places.setdefault(number, {})
         if has_failed:
-            self._known[number] = {step: (math.nan,) * len(self.history.objectives)}
+            self._counts[list(places.values())] = False
+            places.clear()
+            places[step] = self._add(number, (math.nan,) * len(self.history.objectives))
             return
-        known = self._known.setdefault(number, {})
-        before, last = [0, 0, *known][-2:]
+        before, last = [0, 0, *places][-2:]
         if before and last < _APART * before:
-            del known[last]
-        known[step] = self.history.losses(number, step)
+            self._counts[places.pop(last)] = False
+        places[step] = self._add(number, self.history.losses(number, step))
         self.are_partial |= not self.history.has_finished(number, step)
+
+    def _add(self, number: int, losses: tuple[float, ...]) -> int:
+        row = self._n_rows
+        if row == len(self._numbers):
+            self._numbers = np.concatenate([self._numbers, np.empty_like(self._numbers)])
+            self._losses = np.concatenate([self._losses, np.empty_like(self._losses)])
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._numbers[row], self._losses[row], self._counts[row] = number, losses, True
+        self._n_rows += 1
+        return row
