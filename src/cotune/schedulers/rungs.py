@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice, pairwise, takewhile
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from cotune.schedulers.following import Follower
 
 WINDOW = 96
 """Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
+_FEW = 16
 
 
 def rungs(last: int, first: int, factor: int) -> tuple[int, ...]:
@@ -84,11 +85,13 @@ class Rung:
         self.n += 1
 
     def has_same(self, number: int, losses: tuple[float, ...], history: History) -> bool:
-        """Whether a trial that came before reported the same here, in every metric to the last bit."""
-        alike = islice(self._ranked, bisect_left(self._ranked, Key(losses[0], -1)), None)
-        tied = takewhile(lambda key: key.loss == losses[0], alike)
-        own = history.reported(number, self.step)
-        return any(history.reported(key.number, self.step) == own for key in tied)
+        """Whether a trial that came before reported the same here, in every metric to the last bit.
+
+        Of those with the same loss the first few are looked at.
+        """
+        place, own = bisect_left(self._ranked, Key(losses[0], -1)), history.reported(number, self.step)
+        tied = (key.number for key in self._ranked[place : place + _FEW] if key.loss == losses[0])
+        return any(history.reported(other, self.step) == own for other in tied)
 
     def give_back(self, number: int) -> None:
         """A trial that had gone on from here failed: another one may go in its place."""
