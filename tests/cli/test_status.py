@@ -66,3 +66,12 @@ def test_json_is_one_document_of_the_documented_shape(cli, told, empty, two_obje
     assert second["best"] is None
     assert third["best"] is None
     assert [winner["number"] for winner in third["front"]] == [0, 2]
+
+
+def test_what_auto_chose_is_told_by_the_status_and_not_again_among_the_settings(cli, tmp_path):
+    with ct.Study(lambda trial: trial.config.x, {"x": (0.0, 1.0)}, path=tmp_path, minimize="value", epochs=9) as study:
+        study.optimize(trials=8, progress=False)
+    line = "scheduler  asha, chosen by auto: what is behind after a few epochs can wait"
+    for command in ("status", "explain"):
+        assert line in cli(command, tmp_path).stdout
+    assert "scheduler" not in cli("show", tmp_path).stdout.split("settings")[1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 import cotune as ct
 
@@ -56,3 +57,16 @@ def test_a_pipe_gets_every_column(cli, tmp_path):
 def test_json_is_a_list_of_trials(cli, told, empty):
     assert [trial["number"] for trial in json.loads(cli("top", told, "--json").stdout)] == [1, 2, 0]
     assert json.loads(cli("top", empty, "--json").stdout) == []
+
+
+def test_paused_trials_are_listed_while_none_is_done(cli, tmp_path):
+    def train(trial):
+        trial.track(own=torch.Generator())
+        for _ in trial.epochs():
+            trial.report(value=trial.config.x)
+
+    with ct.Study(train, {"x": (0.0, 1.0)}, path=tmp_path, minimize="value", epochs=9, scheduler="asha") as study:
+        study.optimize(total_epochs=3, progress=False)
+        best = study.best.number
+    lines = cli("top", tmp_path).stdout.splitlines()
+    assert len(lines) == 4 and lines[1].split()[:2] == [str(best), "paused"]

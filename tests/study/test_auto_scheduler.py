@@ -51,7 +51,7 @@ def lengths(searched: ct.Study) -> list[int]:
     [
         (BayesianOptimization(), 9, "asha", "behind"),
         (BayesianOptimization(), 2, "none", "2 epochs are too few"),
-        (Random(), 9, "none", "trained to their ends"),
+        (Random(), 9, "none", "unfinished trials"),
     ],
 )
 def test_it_depends_on_the_strategy_and_on_the_epochs(strategy: object, steps: int, name: str, why: str) -> None:

@@ -48,8 +48,9 @@ def _show_study(study: Study, is_json: bool) -> None:
 
 
 def _settings(study: Study) -> list[tuple[str, str]]:
-    """What was settled, besides the strategy, which the status tells, and a budget that there is not."""
-    settled = [(name, value) for name, value in study.settings.items() if name != "strategy" and value is not None]
+    """What was settled, besides what `auto` chose, which the status tells, and a budget that there is not."""
+    told = ("strategy", "scheduler")
+    settled = [(name, value) for name, value in study.settings.items() if name not in told and value is not None]
     spelled = {"stopping": wording.stopping}
     return [
         (name, spelled.get(name, wording.settings)(v) if isinstance(v, dict) else printable(str(v)))

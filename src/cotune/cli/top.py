@@ -35,10 +35,13 @@ def top(folder: Path, n: int, is_json: bool) -> None:
 
 
 def ranking(history: History) -> list[int]:
-    """Numbers of the done trials: the front first, then those that went furthest, then the lower first loss."""
+    """Numbers of the done trials, or of the furthest paused ones while none is done.
+
+    The front first, then those that went furthest, then the lower first loss.
+    """
     front, furthest, losses = frozenset(history.front()), frozenset(history.contenders()), history.y
     done = [number for number in range(len(history)) if history.state(number) is State.DONE]
-    return sorted(done, key=lambda k: (k not in front, k not in furthest, losses[k, 0], k))
+    return sorted(done or furthest, key=lambda k: (k not in front, k not in furthest, losses[k, 0], k))
 
 
 def print_trials(study: Study, trials: list[Trial], *, marked: frozenset[int] = frozenset()) -> None:

@@ -29,6 +29,7 @@ def progress(study: Study) -> list[tuple[str, str]]:
         ("trials", counts(study)),
         ("trained", trained(study.history.seconds)),
         ("strategy", strategy(study)),
+        ("scheduler", scheduler(study)),
         ended(study),
     ]
 
@@ -67,8 +68,17 @@ def winners(study: Study) -> str:
 
 
 def strategy(study: Study) -> str:
-    """What `auto` chose, and why; empty if it was not asked."""
-    chosen = study.settings.get("strategy")
+    """The strategy that `auto` chose, and why; empty if it was not asked."""
+    return _chosen(study, "strategy")
+
+
+def scheduler(study: Study) -> str:
+    """The same of the scheduler."""
+    return _chosen(study, "scheduler")
+
+
+def _chosen(study: Study, what: str) -> str:
+    chosen = study.settings.get(what)
     return f"{printable(chosen['name'])}, chosen by auto: {printable(chosen['why'])}" if chosen else ""
 
 

@@ -69,7 +69,7 @@ def choose_scheduler(strategy: Strategy, steps: int) -> tuple[str, str]:
     if steps < _FEW_STEPS:
         return "none", f"{steps} epochs are too few to leave some out"
     if not reads_milestones(strategy):
-        return "none", "the strategy learns from trials that were trained to their ends"
+        return "none", "the strategy does not learn from unfinished trials"
     return "asha", "what is behind after a few epochs can wait"
 
 
