@@ -28,6 +28,6 @@ space = ct.Space(
 study = ct.Study(task, space, path="runs/digits", seed=0)
 
 if __name__ == "__main__":
-    study.optimize(trials=20)
+    study.optimize(trials=100)
     print(study.best)
     print("on the sealed test set:", study.best.test())

@@ -48,9 +48,16 @@ def test_ties_go_to_the_earlier_trial() -> None:
     assert run.log[3] == (0, 3)
 
 
-def test_the_same_training_again_does_not_go_on() -> None:
-    run = Simulation(ASHA(), lambda number, step: 1.0 + (number > 3), budget=Budget(trials=9)).run()
-    assert [number for number, step in run.log if step > 1] == [0, 4, 0]
+def test_trials_that_never_paused_at_a_rung_leave_its_places_to_others() -> None:
+    """Short ones end there by themselves, and others were trained past it in one go."""
+    short = dict.fromkeys(range(6), 1)
+    run = Simulation(ASHA(), lambda number, step: float(-number), budget=Budget(trials=9), ends=short).run()
+    assert [number for number, step in run.log if step == 3] == [6, 7, 8]
+
+
+def test_many_ties_at_the_top_go_on_before_what_is_worse() -> None:
+    run = Simulation(ASHA(), lambda number, step: float(number % 2), budget=Budget(trials=12)).run()
+    assert {number % 2 for number, step in run.log if step == 3} == {0}
 
 
 def test_nan_never_goes_on_but_counts() -> None:

@@ -75,6 +75,23 @@ def test_a_function_that_only_returns_is_never_left() -> None:
     assert all(trial.state is State.DONE for trial in searched.trials)
 
 
+def test_a_function_with_a_loop_of_its_own_that_never_leaves_has_its_results() -> None:
+    def deaf(trial: object) -> None:
+        trial.track(own=torch.Generator())
+        for epoch in range(9):
+            trial.report(value=trial.config.x + 1 / (epoch + 1))
+
+    searched = study(deaf).optimize(trials=8, progress=False)
+    assert {trial.state for trial in searched.trials} == {State.DONE}
+    assert searched.best.value == min(trial.curve["value"][-1] for trial in searched.trials)
+
+
+def test_a_target_is_reached_by_a_paused_trial_as_long_as_none_is_done() -> None:
+    searched = digits(strategy="random", scheduler="asha")
+    searched.optimize(trials=500, target=2.2, progress=False)
+    assert searched.best.trial.state is State.PAUSED and searched.best.value <= 2.2 and len(searched.trials) < 10
+
+
 @pytest.mark.parametrize("options", [{"strategy": "random"}, {"scheduler": "none"}, {"epochs": 2}])
 def test_elsewhere_every_trial_is_trained_to_its_end(options: dict) -> None:
     searched = study(**options).optimize(trials=8, progress=False)

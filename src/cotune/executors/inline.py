@@ -83,7 +83,7 @@ class _InlineExecutor:
         try:
             with interruption.exposed():
                 result = self._equipment.objective(trial)
-            if trial.was_told_to_leave:
+            if trial.was_told_to_leave and trial.step != job.steps:  # at its last step it has its result all the same
                 return [*trial.leave(), self._pause(job, trial, begun)]
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]

@@ -223,7 +223,8 @@ class History:
         A trial without a milestone, or one that ended by itself before it, has done all that it wanted. While no trial
         is done, those of the paused ones that came furthest.
         """
-        reach = {n: row.until or self.steps or 0 for n, row in enumerate(self._rows) if row.state is State.DONE}
+        done = ((n, row) for n, row in enumerate(self._rows) if row.state is State.DONE)
+        reach = {n: max(row.until, row.step) if row.until else self.steps or 0 for n, row in done}
         if not reach:
             reach = {n: self.step(n) for n in sorted(self.paused) if not np.isnan(self.y[n]).any()}
         furthest = max(reach.values(), default=0)

@@ -21,8 +21,7 @@ class ASHA:
 
     A paused trial goes on when it is among the best n / factor of the n that came to its rung, whatever the others do;
     else a new one begins. No more than n / factor + 1 go on from a rung in all: where a strategy learns, each new trial
-    is among the best when it comes, and all of them would go on. Ties go to the earlier trial; one that reported the
-    same as an earlier one, in every metric to the last bit, is the same training again and stays. NaN is the worst and
+    is among the best when it comes, and all of them would go on. Ties go to the earlier trial. NaN is the worst and
     never goes on; a trial that fails counts in the rung that it was heading for, and its place in the one before is
     given back; one that has fewer steps than the others counts there too. With several objectives the non-dominated go
     first. Trials of different steps are never compared.

@@ -17,7 +17,6 @@ from cotune.schedulers.following import Follower
 
 WINDOW = 96
 """Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
-_FEW = 16
 
 
 def rungs(last: int, first: int, factor: int) -> tuple[int, ...]:
@@ -52,14 +51,15 @@ class Place(NamedTuple):
 class Rung:
     """Who came to a step, or to an end on the way to it.
 
-    n: how many; n_failed: how many of these failed on the way. losses: (m,) of those that have one in every objective,
-    repeat nobody and did not fail later, by number, in the order in which they came. idle: those of them that stopped
-    here; some may have gone on since.
+    n: how many; n_failed: how many of these failed on the way. n_gone: how many stopped here and then came further.
+    losses: (m,) of those that have one in every objective and did not fail later, by number, in the order in which they
+    came. idle: those of them that stopped here; some may have gone on since.
     """
 
     step: int
     n: int = 0
     n_failed: int = 0
+    n_gone: int = 0
     losses: dict[int, tuple[float, ...]] = field(default_factory=dict)
     idle: list[Key] = field(default_factory=list)
     _ranked: list[Key] = field(default_factory=list)
@@ -80,18 +80,9 @@ class Rung:
         self.n += 1
         self.n_failed += 1
 
-    def add_uncompared(self) -> None:
-        """A trial takes its place, and is compared with nobody: it came to its own end on the way here, or repeats."""
+    def add_short(self) -> None:
+        """A trial came to its own end on the way here: it took its place, and is compared with nobody."""
         self.n += 1
-
-    def has_same(self, number: int, losses: tuple[float, ...], history: History) -> bool:
-        """Whether a trial that came before reported the same here, in every metric to the last bit.
-
-        Of those with the same loss the first few are looked at.
-        """
-        place, own = bisect_left(self._ranked, Key(losses[0], -1)), history.reported(number, self.step)
-        tied = (key.number for key in self._ranked[place : place + _FEW] if key.loss == losses[0])
-        return any(history.reported(other, self.step) == own for other in tied)
 
     def give_back(self, number: int) -> None:
         """A trial that had gone on from here failed: another one may go in its place."""
@@ -142,6 +133,7 @@ class Ladder(Follower):
         super().__init__(history)
         self.rungs = [Rung(step) for step in steps]
         self._at: dict[int, int] = {}
+        self._stopped_at: dict[int, int] = {}
 
     @property
     def levels(self) -> list[tuple[Rung, Rung]]:
@@ -149,14 +141,15 @@ class Ladder(Follower):
         return list(pairwise(self.rungs))
 
     def n_gone(self, level: int) -> int:
-        """How many have gone on from a rung, counted from the lowest; one whose going on failed has not."""
-        history, above = self.history, self.rungs[level + 1]
-        on_the_way = (number for number in chain(history.running, history.waiting) if self._at.get(number) == level)
-        return above.n - above.n_failed + sum(1 for _ in on_the_way)
+        """How many that stopped at a rung went on from it; one whose going on failed has not."""
+        history = self.history
+        on_the_way = (n for n in chain(history.running, history.waiting) if self._stopped_at.get(n) == level)
+        return self.rungs[level].n_gone + sum(1 for _ in on_the_way)
 
     def take(self, arrival: Arrival) -> None:
         """Take in one arrival."""
         number, at = arrival.number, self._at.get(arrival.number, -1)
+        self._leave(arrival)
         if arrival.has_failed:
             if at >= 0:
                 self.rungs[at].give_back(number)
@@ -168,14 +161,18 @@ class Ladder(Follower):
         while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
             at += 1
             rung = self.rungs[at]
-            losses = self.history.losses(number, rung.step)
-            if rung.has_same(number, losses, self.history):
-                rung.add_uncompared()
-            else:
-                rung.add(number, losses, is_idle=rung.step == arrival.step)
+            rung.add(number, self.history.losses(number, rung.step), is_idle=rung.step == arrival.step)
         self._at[number] = at
+        if at >= 0 and self.rungs[at].step == arrival.step:
+            self._stopped_at[number] = at
         if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
-            self.rungs[at + 1].add_uncompared()
+            self.rungs[at + 1].add_short()
+
+    def _leave(self, arrival: Arrival) -> None:
+        """The rung where it stopped before has one more that went on, if it did not fail on the way."""
+        before = self._stopped_at.pop(arrival.number, None)
+        if before is not None and not arrival.has_failed:
+            self.rungs[before].n_gone += 1
 
 
 def _require_reported(arrival: Arrival, history: History) -> None:

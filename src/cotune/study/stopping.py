@@ -82,7 +82,7 @@ def _reached(history: History, targets: Mapping[str, float]) -> str | None:
     limits = [-value if history.objectives[name] else value for name, value in targets.items()]
     good = np.flatnonzero(np.all(history.y[:, columns] <= limits, axis=1))
     winners = frozenset(good.tolist()) & frozenset(history.contenders()) if len(good) else frozenset()
-    for number in history.outcomes if winners else ():
+    for number in [*history.outcomes, *sorted(history.paused)] if winners else ():
         if number in winners:
             metrics = history.metrics(number)
             came = ", ".join(f"{name} {shown(metrics[name])} (target {shown(targets[name])})" for name in targets)
