@@ -49,6 +49,5 @@ def _explain_study(study: Study, is_json: bool) -> None:
         head = {"objectives": study.objectives, "auto": study.settings.get("strategy")}
         documents.print_json({**head, "calibration": told, **asdict(made)})
     else:
-        chosen = [("strategy", wording.strategy(study)), ("scheduler", wording.scheduler(study))]
-        facts = [*chosen, *reasons.of_choices(made, predictions)]
+        facts = [*wording.chosen(study), *reasons.of_choices(made, predictions)]
         print_facts(wording.title(study), facts)

@@ -49,7 +49,7 @@ def _show_study(study: Study, is_json: bool) -> None:
 
 def _settings(study: Study) -> list[tuple[str, str]]:
     """What was settled, besides what `auto` chose, which the status tells, and a budget that there is not."""
-    told = ("strategy", "scheduler")
+    told = wording.CHOSEN
     settled = [(name, value) for name, value in study.settings.items() if name not in told and value is not None]
     spelled = {"stopping": wording.stopping}
     return [

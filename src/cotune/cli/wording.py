@@ -15,6 +15,8 @@ from cotune.study.trials import shown
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+CHOSEN = ("strategy", "scheduler")
+"""What `auto` may choose; the settings of these names say what and why."""
 
 
 def title(study: Study) -> str:
@@ -28,8 +30,7 @@ def progress(study: Study) -> list[tuple[str, str]]:
     return [
         ("trials", counts(study)),
         ("trained", trained(study.history.seconds)),
-        ("strategy", strategy(study)),
-        ("scheduler", scheduler(study)),
+        *chosen(study),
         ended(study),
     ]
 
@@ -67,19 +68,13 @@ def winners(study: Study) -> str:
     return f"trial {study.best.number}: {scores(study.best.metrics, study)}"
 
 
-def strategy(study: Study) -> str:
-    """The strategy that `auto` chose, and why; empty if it was not asked."""
-    return _chosen(study, "strategy")
-
-
-def scheduler(study: Study) -> str:
-    """The same of the scheduler."""
-    return _chosen(study, "scheduler")
-
-
-def _chosen(study: Study, what: str) -> str:
-    chosen = study.settings.get(what)
-    return f"{printable(chosen['name'])}, chosen by auto: {printable(chosen['why'])}" if chosen else ""
+def chosen(study: Study) -> list[tuple[str, str]]:
+    """What `auto` chose, and why, as names and facts; nothing said where it was not asked."""
+    told = {what: study.settings.get(what) for what in CHOSEN}
+    return [
+        (what, f"{printable(one['name'])}, chosen by auto: {printable(one['why'])}" if one else "")
+        for what, one in told.items()
+    ]
 
 
 def workers(study: Study) -> str:

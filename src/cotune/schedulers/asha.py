@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from cotune.records import Action, Draw, History, Resume, Start, Suggestion, whole_number
-from cotune.schedulers.following import followed
+from cotune.records.following import followed
 from cotune.schedulers.rungs import Ladder, promoted, rungs
 from cotune.schedulers.unfinished import unfinished, waiting
 
@@ -76,9 +76,9 @@ class ASHA:
         return sum(part / self.factor**level for level, part in enumerate(parts)) / steps
 
     def _promotions(self, ladder: Ladder, history: History) -> Iterator[Resume]:
-        for level, (rung, above) in reversed(list(enumerate(ladder.levels))):
+        for rung, above in reversed(ladder.levels):
             share = rung.n // self.factor
-            for place in islice(rung.leaders(share, history), max(0, share + 1 - ladder.n_gone(level))):
+            for place in islice(rung.leaders(share, history), max(0, share + 1 - ladder.n_gone(rung))):
                 yield promoted(place, rung, above, _LEADER)
 
     def _last_resort(self, ladder: Ladder, history: History) -> list[Action]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 
 from cotune.records import Action, Arrival, Draw, History, Resume, Start, Suggestion, whole_number
-from cotune.schedulers.following import Follower, followed
+from cotune.records.following import Follower, followed
 from cotune.schedulers.rungs import Ladder, Rung, promoted, rungs
 from cotune.schedulers.unfinished import unfinished, waiting
 

@@ -10,7 +10,7 @@ from statistics import fmean, median
 
 from cotune.errors import StudyError
 from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Start, Stop, Suggestion, whole_number
-from cotune.schedulers.following import Follower, followed
+from cotune.records.following import Follower, followed
 from cotune.schedulers.unfinished import unfinished
 
 

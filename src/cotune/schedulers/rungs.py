@@ -13,7 +13,7 @@ import numpy as np
 from cotune.errors import StudyError
 from cotune.numerics.pareto import leading
 from cotune.records import Arrival, History, JsonValue, Resume
-from cotune.schedulers.following import Follower
+from cotune.records.following import Follower
 
 WINDOW = 96
 """Of several objectives only so many trials of a rung are compared, the last that came: every pair costs."""
@@ -133,18 +133,17 @@ class Ladder(Follower):
         super().__init__(history)
         self.rungs = [Rung(step) for step in steps]
         self._at: dict[int, int] = {}
-        self._stopped_at: dict[int, int] = {}
+        self._stopped_at: dict[int, Rung] = {}
 
     @property
     def levels(self) -> list[tuple[Rung, Rung]]:
         """Every rung with the one above it, from the lowest."""
         return list(pairwise(self.rungs))
 
-    def n_gone(self, level: int) -> int:
+    def n_gone(self, rung: Rung) -> int:
         """How many that stopped at a rung went on from it; one whose going on failed has not."""
-        history = self.history
-        on_the_way = (n for n in chain(history.running, history.waiting) if self._stopped_at.get(n) == level)
-        return self.rungs[level].n_gone + sum(1 for _ in on_the_way)
+        on_the_way = chain(self.history.running, self.history.waiting)
+        return rung.n_gone + sum(self._stopped_at.get(number) is rung for number in on_the_way)
 
     def take(self, arrival: Arrival) -> None:
         """Take in one arrival."""
@@ -161,18 +160,19 @@ class Ladder(Follower):
         while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
             at += 1
             rung = self.rungs[at]
-            rung.add(number, self.history.losses(number, rung.step), is_idle=rung.step == arrival.step)
+            stops_here = rung.step == arrival.step
+            rung.add(number, self.history.losses(number, rung.step), is_idle=stops_here)
+            if stops_here:
+                self._stopped_at[number] = rung
         self._at[number] = at
-        if at >= 0 and self.rungs[at].step == arrival.step:
-            self._stopped_at[number] = at
         if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
             self.rungs[at + 1].add_short()
 
     def _leave(self, arrival: Arrival) -> None:
         """The rung where it stopped before has one more that went on, if it did not fail on the way."""
-        before = self._stopped_at.pop(arrival.number, None)
-        if before is not None and not arrival.has_failed:
-            self.rungs[before].n_gone += 1
+        rung = self._stopped_at.pop(arrival.number, None)
+        if rung is not None and not arrival.has_failed:
+            rung.n_gone += 1
 
 
 def _require_reported(arrival: Arrival, history: History) -> None:

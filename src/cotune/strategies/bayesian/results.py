@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cotune.records import Arrival, History
+from cotune.records.following import Follower
 
 Floats = NDArray[np.float64]
 
@@ -16,31 +16,20 @@ _APART = 1.5
 """Of steps closer than this factor only the last counts: a trial that pauses often is not heard more often."""
 
 
-@dataclass
-class Results:
-    """Follows the arrivals of one history. are_partial: whether some losses are of trials that had steps left.
+class Results(Follower):
+    """The results of one history. are_partial: whether some losses are of trials that had steps left.
 
     Rows stay in the order in which they came, and those that count no more are marked, so that reading on is cheap.
     """
 
-    history: History
-    are_partial: bool = False
-    _places: dict[int, dict[int, int]] = field(default_factory=dict)
-    """Trial -> step -> row, of the rows that count."""
-    _numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(64, dtype=np.int64))
-    _losses: Floats = field(init=False)
-    _counts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(64, dtype=np.bool_))
-    _n_rows: int = 0
-    _n_read: int = 0
-
-    def __post_init__(self) -> None:
-        self._losses = np.empty((len(self._numbers), len(self.history.objectives)))
-
-    def catch_up(self) -> None:
-        """Take in who arrived since."""
-        for arrival in self.history.arrivals[self._n_read :]:
-            self._take(arrival)
-        self._n_read = len(self.history.arrivals)
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.are_partial = False
+        self._places: dict[int, dict[int, int]] = {}  # trial -> step -> row, of the rows that count
+        self._numbers = np.empty(64, dtype=np.int64)
+        self._losses: Floats = np.empty((64, len(history.objectives)))
+        self._counts = np.zeros(64, dtype=np.bool_)
+        self._n_rows = 0
 
     def columns(self) -> tuple[NDArray[np.int64], Floats]:
         """(k,) numbers of trials, in order, and (k, m) their losses, in the order of steps; NaN for a failed trial."""
@@ -48,7 +37,7 @@ class Results:
         rows = rows[np.argsort(self._numbers[rows], kind="stable")]
         return self._numbers[rows], self._losses[rows]
 
-    def _take(self, arrival: Arrival) -> None:
+    def take(self, arrival: Arrival) -> None:
         """A failed trial has its failure in place of all of its losses: what it promised it did not keep."""
         number, step, has_failed = arrival
         places = self._places.setdefault(number, {})

@@ -1,4 +1,4 @@
-"""What a scheduler makes of a history as it grows: read once, arrival by arrival, and never twice."""
+"""What somebody makes of a history as it grows: read once, arrival by arrival, and never twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from cotune.records import Arrival, History
+from cotune.records.history import Arrival, History
 
 
 class Follower(ABC):
