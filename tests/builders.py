@@ -27,7 +27,8 @@ def started(
     number: int, config: dict, worker: str = "w", until: int | None = None, parent: tuple[int, int] | None = None
 ) -> Started:
     """A new trial in the hands of a worker."""
-    return Started(number, config, worker, until, {"strategy": "test"}, 0, parent=parent)
+    state = None if parent is None else (f"{parent[0]:06d}-1-{parent[1]}.safetensors", "")
+    return Started(number, config, worker, until, {"strategy": "test"}, 0, parent=parent, state=state)
 
 
 def done(number: int, value: float, epoch: int = 1, step: int = 1) -> Finished:

@@ -7,8 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builders import created, plane
-from cotune.records import Failed, Finished, History, Reached, Reported, Resumed, Started, State, Suggestion
+from cotune.records import (
+    Checkpointed,
+    Failed,
+    Finished,
+    History,
+    Reached,
+    Reported,
+    Resumed,
+    Started,
+    State,
+    Suggestion,
+)  # fmt: skip
 from cotune.schedulers import Scheduler
+from cotune.space import Space
 from cotune.study.loop import Budget, Planner
 
 Loss = Callable[[int, int], float | None]
@@ -22,8 +34,8 @@ class Same:
     limit: int = 10**9
 
     def suggest(self, history: History, n: int, draw: object) -> list[Suggestion]:
-        n = min(n, self.limit - len(history))
-        return [Suggestion(plane().complete({"x": 0.5, "n": 3}), {"strategy": "test"}) for _ in range(n)]
+        n = min(n, self.limit - history.n_proposed)
+        return [Suggestion(history.space.complete({"x": 0.5, "n": 3}), {"strategy": "test"}) for _ in range(n)]
 
 
 @dataclass
@@ -40,10 +52,11 @@ class Simulation:
     order: Callable[[list[int]], int] = min
     ends: dict[int, int] = field(default_factory=dict)
     """Of trials that have fewer steps than the others."""
+    space: Space = field(default_factory=plane)
 
     def __post_init__(self) -> None:
-        self.history = History(plane())
-        self.history.extend([created(plane(), steps=self.steps, **self.objectives)])
+        self.history = History(self.space)
+        self.history.extend([created(self.space, steps=self.steps, **self.objectives)])
         self.log: list[tuple[int, int]] = []
         """(trial, step) as they were decided."""
 
@@ -72,7 +85,9 @@ class Simulation:
             values = dict.fromkeys(self.objectives, loss)
             history.extend([Reported(number, epoch, [step], {name: [value] for name, value in values.items()})])
         if last < whole:
-            history.extend([Reached(number, epoch, last)])
+            history.extend(
+                [Checkpointed(number, epoch, last, f"{number}-{epoch}-{last}", ""), Reached(number, epoch, last)]
+            )
         elif math.isnan(loss):
             history.extend([Failed(number, epoch, "diverged", "value = nan")])
         else:

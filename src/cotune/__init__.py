@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from cotune.executors.inline import Inline
     from cotune.executors.simulated import Simulated
     from cotune.records import Trial
-    from cotune.schedulers import ASHA, Hyperband, MedianStopping, SuccessiveHalving
+    from cotune.schedule import Schedule
+    from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, SuccessiveHalving
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.strategies import Grid, Random
     from cotune.strategies.bayesian import BayesianOptimization
@@ -47,9 +48,11 @@ _HOME = {
     "LeaseLost": "cotune.errors",
     "MedianStopping": "cotune.schedulers",
     "NoResult": "cotune.errors",
+    "PBT": "cotune.schedulers",
     "Paused": "cotune.errors",
     "Prior": "cotune.space",
     "Random": "cotune.strategies",
+    "Schedule": "cotune.schedule",
     "Simulated": "cotune.executors.simulated",
     "Sobol": "cotune.strategies.sobol",
     "Space": "cotune.space",
@@ -86,9 +89,11 @@ __all__ = [
     "LeaseLost",
     "MedianStopping",
     "NoResult",
+    "PBT",
     "Paused",
     "Prior",
     "Random",
+    "Schedule",
     "Simulated",
     "Sobol",
     "Space",

@@ -138,7 +138,7 @@ def test_json_of_a_trial_has_the_documented_shape(cli, tmp_path):
     document = json.loads(cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.75), 2, "--json").stdout)
     assert set(document) == {
         "number", "state", "objective", "maximise", "decision", "best_value", "evidence", "value", "deviations",
-        "failure",
+        "failure", "parent", "step", "steps",
     }  # fmt: skip
     assert round(document["deviations"], 2) == 1.5
     assert document["decision"]["predicted"] == {"mean": 1.0, "low": 0.5, "high": 1.5}
@@ -147,7 +147,7 @@ def test_json_of_a_trial_has_the_documented_shape(cli, tmp_path):
 
 def test_json_of_a_study_has_the_documented_shape(cli, tmp_path):
     document = json.loads(cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.75), "--json").stdout)
-    assert set(document) == {"objectives", "auto", "calibration", "strategies", "periods"}
+    assert set(document) == {"objectives", "auto", "scheduler", "calibration", "strategies", "periods"}
     assert document["calibration"] == {
         "n": 1, "n_judged": 1, "within_one": 0.0, "within_two": 1.0, "mean_error": 0.75, "bias": 0.75,
     }  # fmt: skip

@@ -61,6 +61,7 @@ def test_json_is_one_document_of_the_documented_shape(cli, told, empty, two_obje
     first, second, third = documents
     assert first["trials"] == {
         "total": 4, "waiting": 0, "running": 0, "paused": 0, "done": 3, "failed": 1, "stopped": 0,
+        "forks": 0,
     }  # fmt: skip
     assert first["best"]["number"] == 1
     assert second["best"] is None

@@ -6,17 +6,39 @@ from collections.abc import Callable
 
 import pytest
 
-from builders import done, history_of, plane, started
-from cotune.records import Enqueued, Event, History, Reached, Released, Reported, Resume, Start, Suggestion
-from cotune.schedulers import ASHA, ASHAIfItCan, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
+from builders import done, history_of, started
+from cotune.records import (
+    Checkpointed,
+    Enqueued,
+    Event,
+    History,
+    Reached,
+    Released,
+    Reported,
+    Resume,
+    Start,
+    Suggestion,
+)
+from cotune.schedulers import (
+    ASHA,
+    PBT,
+    ASHAIfItCan,
+    Hyperband,
+    MedianStopping,
+    Plain,
+    Scheduler,
+    SuccessiveHalving,
+)  # fmt: skip
 from cotune.seeds import Purpose, generator
+from cotune.space import Float, Int, Space
 
 SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "none": Plain, "asha": ASHA, "hyperband": Hyperband, "halving": SuccessiveHalving, "median": MedianStopping,
-    "asha if it can": ASHAIfItCan,
+    "asha if it can": ASHAIfItCan, "pbt": PBT, "pbt asynchronous": lambda: PBT(population=8, asynchronous=True),
 }  # fmt: skip
 
 CONFIG = {"x": 0.5, "n": 3}
+SPACE = Space(x=Float(-5.0, 5.0, schedule=True), n=Int(1, 8))
 
 
 @pytest.fixture(params=SCHEDULERS)
@@ -29,24 +51,25 @@ def draw(number: int) -> object:
 
 
 def suggesting(limit: int = 10**9) -> Callable[[int], list[Suggestion]]:
-    space, given = plane(), 0
+    given = 0
 
     def suggest(n: int) -> list[Suggestion]:
         nonlocal given
         n = min(n, limit - given)
         given += n
-        return [Suggestion(space.sample(draw(i)), {"strategy": "test"}) for i in range(n)]
+        return [Suggestion(SPACE.sample(draw(i)), {"strategy": "test"}) for i in range(n)]
 
     return suggest
 
 
 def reached(number: int, value: float) -> list[Event]:
     """A trial that is at its first milestone."""
-    return [started(number, CONFIG, until=1), Reported(number, 1, [1], {"value": [value]}), Reached(number, 1, 1)]
+    return [started(number, CONFIG, until=1), Reported(number, 1, [1], {"value": [value]}),
+            Checkpointed(number, 1, 1, f"{number}-1-1", ""), Reached(number, 1, 1)]  # fmt: skip
 
 
 def history(events: list[Event], steps: int | None = 9) -> History:
-    return history_of(plane(), events, steps=steps)
+    return history_of(SPACE, events, steps=steps)
 
 
 def test_no_more_trials_are_given_out_than_there_are_slots(make: Callable[[], Scheduler]) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cotune as ct
@@ -100,15 +101,46 @@ def seldom_saved_study(strategy: str, path: str | None) -> ct.Study:
     return fused_study(strategy, path, checkpoint_s=1e9)
 
 
+def population_study(
+    strategy: str, path: str | None, *, executor: str = "inline", asynchronous: bool = False
+) -> ct.Study:
+    """A population whose members copy each other; the optimiser, and with it the state, is drawn once."""
+    from torch import nn
+
+    task = ct.Task(
+        model=lambda c: nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(16, 10)),
+        data=ct.data.digits(),
+        loss=nn.CrossEntropyLoss(),
+        metrics=["accuracy", "f1"],
+        epochs=9,
+    )
+    space = ct.Space(
+        optimizer=["sgd", "adam"],
+        learning_rate=ct.Float(1e-4, 1e-1, log=True, schedule=True),
+        momentum=ct.Float(0.0, 0.99, schedule=True, when={"optimizer": "sgd"}),
+        dropout=ct.Float(0.0, 0.5, schedule=True),
+        batch_size=[128],
+    )
+    engines = {"inline": ct.Inline(checkpoint_s=0.0), "fused": ct.Fused(lanes=6, checkpoint_s=0.0)}
+    scheduler = ct.PBT(population=6, every=2, asynchronous=asynchronous)
+    return ct.Study(task, space, path=path, strategy=strategy, scheduler=scheduler, seed=5, executor=engines[executor])
+
+
 SCHEDULERS = ("asha", "hyperband", "halving", "median")
 STUDIES = {
     "task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study,
     **{scheduler: stopping_study(scheduler) for scheduler in SCHEDULERS},
+    "pbt": population_study, "pbt fused": partial(population_study, executor="fused"),
+    "pbt asynchronous": partial(population_study, asynchronous=True),
 }  # fmt: skip
-PROGRESS = {"task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1)}
+PROGRESS = {
+    "task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1),
+    "pbt": 1, "pbt fused": 13, "pbt asynchronous": 1,
+}  # fmt: skip
 """So many checkpoints and outcomes between two kills: each lane has one, so no trial dies three times on one spot."""
 DELAY_S = {  # one to three epochs
     "task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1, **dict.fromkeys(SCHEDULERS, 0.02),
+    "pbt": 0.02, "pbt fused": 0.05, "pbt asynchronous": 0.02,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from cotune.study import Best, Study
     "--export",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to FILE.json the configuration and metrics, or to FILE.safetensors the model's last weights.",
+    help="Write to FILE.json the configuration, schedule and metrics, or to FILE.safetensors the model's last weights.",
 )
 @as_json
 def best(folder: Path, export: Path | None, is_json: bool) -> None:
@@ -41,9 +41,15 @@ def best(folder: Path, export: Path | None, is_json: bool) -> None:
 
 
 def _print_to_paste(winner: Best, study: Study) -> None:
-    """The configuration as a Python dict below a comment with the scores."""
-    click.echo(f"# trial {winner.number}: {wording.scores(winner.metrics, study)}")
-    click.echo("\n".join(["{", *[f"    {name!r}: {value!r}," for name, value in winner.config.items()], "}"]))
+    """The configuration as a Python dict, or what changed as a Schedule, below a comment with the scores."""
+    click.echo(f"# {wording.winner(winner.trial, study)}")
+    changing = winner.schedule.changing
+    if not changing:
+        click.echo("\n".join(["{", *[f"    {name!r}: {value!r}," for name, value in winner.config.items()], "}"]))
+        return
+    click.echo(f"# {', '.join(changing)} changed in training: ct.fit(task, ct.Schedule(...)) trains a model like it")
+    stages = [f"    ({first}, {dict(config)!r})," for first, config in winner.schedule.stages]
+    click.echo("\n".join(["ct.Schedule([", *stages, f"], epochs={winner.schedule.epochs})"]))
 
 
 def _export(winners: list[Best], file: Path) -> None:
@@ -60,7 +66,7 @@ def _export(winners: list[Best], file: Path) -> None:
 
 
 def _as_json(winner: Best) -> bytes:
-    return documents.as_text(documents.of_winner(winner)).encode()
+    return documents.as_text(documents.of_best(winner)).encode()
 
 
 def _weights(winner: Best) -> bytes:

@@ -1,17 +1,19 @@
 """What `--json` prints: one strict JSON document. Fields may be added, never renamed or removed.
 
 winner   {number, config, metrics}: config maps active parameters to values, metrics are those of the last step
-winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives
-study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped},
+winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives; best has
+         its schedule: {epochs, stages: [{from, config}]}
+study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped, forks},
          seconds, settings, workers: [name], ended: why the search ended, or null}
 trial    winner and {state, steps, curve, seconds, attempts, task, parent: [trial, step] or null, decision,
          failure: {cause, reason, traceback} or null}
 explained trial  {number, state, objective, maximise, decision: {strategy, why, results, pending, predicted: {mean, low,
          high} or null, expected_improvement, largest_improvement, noise, explore, nearest: [[number, distance]], best,
-         stop}, best_value, evidence: [{number, distance, state, value, differences: [{name, here, there}]}], value,
-         deviations, failure}
-explained study  {objectives, auto: {name, why} or null, calibration: {n, n_judged, within_one, within_two, mean_error,
-         bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}]}
+         promotions, stop, replaces, changed: [[name, old, new]], rank, of, rung}, parent: [trial, step] or null,
+         best_value, evidence: [{number, distance, state, value, differences: [{name, here, there}]}], value, step,
+         steps, deviations, failure}
+explained study  {objectives, auto: {name, why} or null, scheduler: the same, calibration: {n, n_judged, within_one,
+         within_two, mean_error, bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}]}
 
 A number that is not finite is null.
 """
@@ -56,10 +58,15 @@ def of_winner(winner: Trial | Best) -> dict[str, Any]:
     return {"number": winner.number, "config": dict(winner.config), "metrics": dict(winner.metrics)}
 
 
+def of_best(best: Best) -> dict[str, Any]:
+    """`best` above."""
+    return {**of_winner(best), "schedule": json.loads(best.schedule.to_json())}
+
+
 def of_winners(study: Study) -> dict[str, Any]:
     """`winners` above."""
     front = [of_winner(winner) for winner in study.front]
-    best = of_winner(study.best) if front and len(study.objectives) == 1 else None
+    best = of_best(study.best) if front and len(study.objectives) == 1 else None
     return {"best": best, "front": front}
 
 
@@ -71,7 +78,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "path": str(study.path) if study.path else None,
         "objectives": study.objectives,
         "seed": study.seed,
-        "trials": {"total": len(history), **counts},
+        "trials": {"total": len(history), **counts, "forks": len(history.forks)},
         "seconds": history.seconds,
         "settings": study.settings,
         "workers": sorted(study.workers),

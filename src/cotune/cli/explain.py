@@ -46,7 +46,8 @@ def _explain_study(study: Study, is_json: bool) -> None:
     predictions, made = calibration(study.history), choices(study.history)
     if is_json:
         told = asdict(predictions) if predictions else None
-        head = {"objectives": study.objectives, "auto": study.settings.get("strategy")}
+        auto = {"auto": study.settings.get("strategy"), "scheduler": study.settings.get("scheduler")}
+        head = {"objectives": study.objectives, **auto}
         documents.print_json({**head, "calibration": told, **asdict(made)})
     else:
         facts = [*wording.chosen(study), *reasons.of_choices(made, predictions)]

@@ -8,6 +8,7 @@ from typing import Any
 from cotune.cli import wording
 from cotune.explain import Calibration, Choices, Evidence, Explanation, Period
 from cotune.printable import printable
+from cotune.records import State
 from cotune.study.trials import shown
 
 
@@ -15,6 +16,7 @@ def of_trial(found: Explanation) -> Iterator[tuple[str, str]]:
     """Why the trial was proposed and what came of it, as names and facts; a fact that is not known is empty."""
     record = found.decision
     yield "why", wording.proposed(record)
+    yield "forked", _fork(found)
     yield "known", _known(found)
     yield "predicted", _prediction(found)
     yield "expected", _expected(found)
@@ -22,6 +24,17 @@ def of_trial(found: Explanation) -> Iterator[tuple[str, str]]:
     yield "came", _outcome(found)
     yield "went on", "\n".join(map(wording.scheduled, record.promotions))
     yield "stopped", wording.scheduled(record.stop) if record.stop is not None else ""
+
+
+def _fork(found: Explanation) -> str:
+    """Where a fork went on from, whose place it took, and what it changed."""
+    if found.parent is None:
+        return ""
+    record, (parent, step) = found.decision, found.parent
+    stood = f" ({record.rank} of {record.of} then)" if record.rank and record.of else ""
+    place = f", in place of trial {record.replaces}" if record.replaces is not None else ""
+    changes = ", ".join(f"{printable(name)} {_setting(old)} -> {_setting(new)}" for name, old, new in record.changed)
+    return f"from trial {parent} after {step} steps{stood}{place}: {changes or 'with the same configuration'}"
 
 
 def _known(found: Explanation) -> str:
@@ -84,7 +97,9 @@ def _outcome(found: Explanation) -> str:
         return wording.failure(found.failure)
     if found.value is None:
         return f"no result: it is {found.state}"
-    came = f"{printable(found.objective)} {shown(found.value)}"
+    left = found.state in (State.PAUSED, State.STOPPED)
+    after = f" after {found.step} of {found.steps} steps, where it is {found.state}" if left else ""
+    came = f"{printable(found.objective)} {shown(found.value)}{after}"
     if found.predicted is None:
         return came
     return f"{came}, {_off(found.value, found.predicted.mean, found.deviations, found.maximise)}"

@@ -47,11 +47,16 @@ def ranking(history: History) -> list[int]:
 def print_trials(study: Study, trials: list[Trial], *, marked: frozenset[int] = frozenset()) -> None:
     """A table of trials; `marked` ones get an asterisk."""
     metrics = list(dict.fromkeys([*study.objectives, *[name for trial in trials for name in trial.metrics]]))
-    rows = [_row(trial, metrics, study.space.names, marked) for trial in trials]
-    print_table(["trial", "state", *metrics, *study.space.names], rows)
+    counts_steps = (study.history.steps or 1) > 1
+    rows = [_row(trial, metrics, study.space.names, marked, counts_steps=counts_steps) for trial in trials]
+    steps = ["steps"] if counts_steps else []
+    print_table(["trial", "state", *steps, *metrics, *study.space.names], rows)
 
 
-def _row(trial: Trial, metrics: list[str], names: tuple[str, ...], marked: frozenset[int]) -> list[str]:
+def _row(
+    trial: Trial, metrics: list[str], names: tuple[str, ...], marked: frozenset[int], *, counts_steps: bool
+) -> list[str]:
     number = f"{trial.number}*" if trial.number in marked else str(trial.number)
     scores = [shown(trial.metrics.get(name)) for name in metrics]
-    return [number, str(trial.state), *scores, *[shown(trial.config.get(name)) for name in names]]
+    steps = [str(trial.steps[-1] if trial.steps else 0)] if counts_steps else []
+    return [number, str(trial.state), *steps, *scores, *[shown(trial.config.get(name)) for name in names]]

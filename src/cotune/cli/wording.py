@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cotune.printable import printable
-from cotune.records import CAUSES, DecisionRecord, Failure, State
+from cotune.records import CAUSES, DecisionRecord, Failure, State, Trial
+from cotune.schedulers import has_shown_that_it_cannot_pause
 from cotune.study import Study
 from cotune.study.panel import duration
 from cotune.study.trials import shown
@@ -55,7 +56,8 @@ def counts(study: Study) -> str:
     """How many trials are where: `12 of 60: 10 done, 2 running`."""
     history, budget = study.history, study.settings.get("trials") or 0
     states = ", ".join(f"{n} {state}" for state in State if (n := history.count(state)))
-    return f"{len(history)} of {budget}: {states}" if 0 < len(history) < budget else states or "none yet"
+    states = f"{states} ({counted(len(history.forks), 'fork')})" if history.forks else states
+    return f"{history.n_proposed} of {budget}: {states}" if 0 < history.n_proposed < budget else states or "none yet"
 
 
 def winners(study: Study) -> str:
@@ -65,16 +67,26 @@ def winners(study: Study) -> str:
         return "no trial has a result yet"
     if len(study.objectives) > 1:
         return f"{len(front)} on the front: trials {', '.join(str(winner.number) for winner in front)}"
-    return f"trial {study.best.number}: {scores(study.best.metrics, study)}"
+    return winner(study.best.trial, study)
+
+
+def winner(trial: Trial, study: Study) -> str:
+    """A trial with its scores, and how far it came if it was left before its end."""
+    is_left = trial.state in (State.PAUSED, State.STOPPED) and trial.steps
+    where = f", {trial.state} after {trial.steps[-1]} of {study.history.steps} steps" if is_left else ""
+    return f"trial {trial.number}{where}: {scores(trial.metrics, study)}"
 
 
 def chosen(study: Study) -> list[tuple[str, str]]:
     """What `auto` chose, and why, as names and facts; nothing said where it was not asked."""
     told = {what: study.settings.get(what) for what in CHOSEN}
-    return [
-        (what, f"{printable(one['name'])}, chosen by auto: {printable(one['why'])}" if one else "")
+    said = {
+        what: f"{printable(one['name'])}, chosen by auto: {printable(one['why'])}" if one else ""
         for what, one in told.items()
-    ]
+    }
+    if (told["scheduler"] or {}).get("name") == "asha" and has_shown_that_it_cannot_pause(study.history):
+        said["scheduler"] += "; but the function cannot pause, so trials are trained to their ends"
+    return list(said.items())
 
 
 def workers(study: Study) -> str:

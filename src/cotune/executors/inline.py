@@ -81,6 +81,7 @@ class _InlineExecutor:
             device=self._device, checkpoint_s=self._checkpoint_s,
         )  # fmt: skip
         try:
+            trial.take_up()
             with interruption.exposed():
                 result = self._equipment.objective(trial)
             if trial.was_told_to_leave and trial.step != job.steps:  # at its last step it has its result all the same

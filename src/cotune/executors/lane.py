@@ -146,12 +146,14 @@ class Lane:
         return min(self._last_step, self._job.until or self._last_step)
 
     def _take_up(self, checkpoints: Checkpoints) -> None:
-        """Continue from the checkpoint; a damaged or missing one means that the trial starts again."""
+        """Continue from the checkpoint; without it the trial starts again, unless it cannot."""
         if self._job.checkpoint is None:
             return
         try:
             state = checkpoints.load(self._job.checkpoint)
-        except StorageError:
+        except StorageError as error:
+            if self._job.is_fork:
+                raise outcome.StateLost(str(error)) from error
             return
         self.run.load_state_dict(state["run"])
         self.step, self._last = self._job.checkpoint.step, dict(self._job.reported)

@@ -21,6 +21,10 @@ class Diverged(ArithmeticError):
     """A training whose numbers are none any more."""
 
 
+class StateLost(RuntimeError):
+    """A fork cannot go on, because the state of its parent is gone."""
+
+
 def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, seconds: float) -> Event:
     """Finished with all metrics, or Failed if an objective is missing, not a number or not finite.
 
@@ -42,8 +46,8 @@ def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, s
 
 def of_error(job: Job, error: BaseException, seconds: float) -> Event:
     """Failed, with the class of failure and the user's part of the traceback."""
-    if isinstance(error, Diverged):
-        return failed(job, "diverged", str(error), seconds)
+    if isinstance(error, Diverged | StateLost):
+        return failed(job, "diverged" if isinstance(error, Diverged) else "no state", str(error), seconds)
     reason = "".join(traceback.format_exception_only(error)).strip()
     return failed(job, _cause(error, reason), reason, seconds, _user_traceback(error))
 

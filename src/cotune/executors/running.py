@@ -10,12 +10,17 @@ from typing import Any
 from cotune.errors import Paused, ReportError, StorageError, StudyError
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit
+from cotune.executors.outcome import StateLost
 from cotune.executors.reports import Reports
 from cotune.executors.snapshot import Snapshot, Stamp
 from cotune.records import Checkpointed, Event, Job, real_number
 from cotune.seeds import Purpose, integer
 from cotune.training import Isolated
 from cotune.training.checkpoint import restore, state_of
+from cotune.training.takeover import keep, made_with
+
+_MADE_WITH = "made with"
+"""Beside what was tracked, under this name: what optimisers and schedulers were made with."""
 
 
 class RunningTrial:
@@ -46,10 +51,10 @@ class RunningTrial:
         self._directory = equipment.directory
         self._checkpoint_s, self._saved_at = checkpoint_s, time.monotonic()
         self._tracked: dict[str, Any] = {}
+        self._made_with: dict[str, Any] = {}
         self._restored: Mapping[str, Any] = {}
         self._counts_epochs, self._is_inside_epoch = False, False
         self.was_told_to_leave = False
-        self._load()
         self.isolated.seed(integer(self.seed, Purpose.INIT))
 
     @property
@@ -60,20 +65,19 @@ class RunningTrial:
     def track(self, **objects: Any) -> None:
         """Name what must survive a pause: modules, optimisers, schedulers, torch or NumPy generators.
 
-        When the trial continues, each object gets its saved state back before `track` returns. Raises StudyError for
-        an object without `state_dict`, and when the saved state does not know the name.
+        When the trial continues, each object gets its saved state back before `track` returns; when it goes on from
+        another trial's state, optimisers and schedulers keep the hyperparameters that they were made with. Raises
+        StudyError for an object without `state_dict`, and when the saved state does not know the name.
         """
         for name, tracked in objects.items():
+            own = made_with(tracked)
             if self._restored:
-                if name not in self._restored:
-                    raise StudyError(
-                        f"trial {self.number} continues from a checkpoint that has no {name!r}, only "
-                        f"{', '.join(self._restored)}. Track the same names as when it was begun."
-                    )
-                restore(tracked, self._restored[name])
+                self._restore(name, tracked)
+                keep(tracked, own, self._restored.get(_MADE_WITH, {}).get(name, own))
             else:
                 _require_state(name, tracked)
             self._tracked[name] = tracked
+            self._made_with[name] = own
 
     def epochs(self, at_most: int | None = None) -> Iterator[int]:
         """The epochs that are still to train, counted from 0; ends where the scheduler says.
@@ -153,12 +157,25 @@ class RunningTrial:
 
     def _save(self) -> Checkpointed:
         state = {name: state_of(tracked) for name, tracked in self._tracked.items()}
+        state[_MADE_WITH] = {name: made for name, made in self._made_with.items() if made is not None}
         saved = self._checkpoints.save(Snapshot(Stamp(self.number, self._job.epoch, self.step), state))
         self._saved_at = time.monotonic()
         return Checkpointed(self.number, self._job.epoch, saved.step, saved.file, saved.sha256)
 
-    def _load(self) -> None:
-        """Take up the saved state; a damaged or missing one means that the trial starts again."""
+    def _restore(self, name: str, tracked: Any) -> None:
+        known = without_notes(self._restored)
+        if name not in known:
+            raise StudyError(
+                f"trial {self.number} continues from a checkpoint that has no {name!r}, only "
+                f"{', '.join(known)}. Track the same names as when it was begun."
+            )
+        restore(tracked, known[name])
+
+    def take_up(self) -> None:
+        """Go to where the saved state is; without one, or if it is gone, to the start. For executors.
+
+        Raises StateLost for a fork whose state is gone: its first steps were another trial's.
+        """
         if self._job.checkpoint is None:
             self.step = 0
             return
@@ -166,8 +183,15 @@ class RunningTrial:
             self._restored = self._checkpoints.load(self._job.checkpoint)
             self.step = self._job.checkpoint.step
             self._reports.resume(self.step, self._job.reported)
-        except StorageError:
+        except StorageError as error:
+            if self._job.is_fork:
+                raise StateLost(str(error)) from error
             self.step = 0
+
+
+def without_notes(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What was tracked, by name, without what was noted beside it."""
+    return {name: content for name, content in state.items() if name != _MADE_WITH}
 
 
 def _require_state(name: str, tracked: Any) -> None:

@@ -36,8 +36,10 @@ class Explanation:
     """Why trial `number` was proposed, and what came of it.
 
     objective: the metric that `predicted` and `value` are of. maximise: whether more of it is better. decision: what
-    was said when the trial was proposed. best_value: result of the trial that was the best then. deviations: how many
-    standard deviations, noise included, the value lies above the prediction (below: negative); None without both.
+    was said when the trial was proposed. parent: (trial, step) that a fork went on from. best_value: result of the
+    trial that was the best then. value: after `step` of at most `steps`, those of a trial that is paused or was stopped
+    too. deviations: how many standard deviations, noise included, the value lies above the prediction (below:
+    negative); None without both.
     """
 
     number: int
@@ -45,9 +47,12 @@ class Explanation:
     objective: str
     maximise: bool
     decision: DecisionRecord
+    parent: tuple[int, int] | None
     best_value: float | None
     evidence: tuple[Evidence, ...]
     value: float | None
+    step: int
+    steps: int | None
     deviations: float | None
     failure: Failure | None
 
@@ -68,19 +73,22 @@ def explanation(history: History, number: int) -> Explanation:
         objective=objective,
         maximise=maximise,
         decision=record,
+        parent=history.parent(number),
         best_value=None if record.best is None else result(history, record.best),
         evidence=_evidence(history, number, record),
         value=value,
+        step=history.step(number),
+        steps=history.steps,
         deviations=None if value is None else record.deviations(value),
         failure=history.failure(number),
     )
 
 
 def result(history: History, number: int) -> float | None:
-    """The first objective of a trial that has its result; None for any other number."""
-    if number >= len(history) or history.state(number) is not State.DONE:
+    """The first objective of a trial at its end, or at the milestone where it was left; None for any other number."""
+    if number >= len(history):
         return None
-    return history.metrics(number)[next(iter(history.objectives))]
+    return history.metrics(number).get(next(iter(history.objectives)))
 
 
 def _evidence(history: History, number: int, record: DecisionRecord) -> tuple[Evidence, ...]:

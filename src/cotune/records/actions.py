@@ -26,11 +26,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Begin a new trial and train it until a step; with `parent` = (trial, step) from that trial's checkpoint."""
+    """Begin a new trial and train it until a step; with `parent`, a trial's number, from that one's last checkpoint."""
 
     suggestion: Suggestion
     until: int | None
-    parent: tuple[int, int] | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Job:
 
     seed: the trial's own. shared_seed: the study's, for what all trials share (a split). step: where it continues.
     until: the step to yield at, steps: the last step of a trial; None where it is not known. reported: the metrics of
-    `step`, if an earlier lease trained it. begun: its place among trials that train side by side, see `History.begun`.
+    `step`, if an earlier lease or a parent trained it. begun: its place among trials that train side by side, see
+    `History.begun`. is_fork: whether another trial trained its first steps, so that nobody can train them again.
     """
 
     number: int
@@ -75,3 +76,4 @@ class Job:
     reported: Mapping[str, float]
     objectives: tuple[str, ...]
     begun: int = 0
+    is_fork: bool = False

@@ -46,7 +46,8 @@ class DecisionRecord:
     standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement that
     comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number, distance) of evaluated
     trials. best: the best trial known then. promotions: why the scheduler let the trial go on, each time that it did.
-    stop: why it gave the trial up.
+    stop: why it gave the trial up. replaces, changed: of a fork, the trial whose place it took, and what differs, as
+    (name, value in its parent, own value); rank, of, rung: how its parent stood then, and after which step.
     """
 
     strategy: str = ""
@@ -62,6 +63,11 @@ class DecisionRecord:
     best: int | None = None
     promotions: tuple[Mapping[str, JsonValue], ...] = ()
     stop: Mapping[str, JsonValue] | None = None
+    replaces: int | None = None
+    changed: tuple[tuple[str, JsonValue, JsonValue], ...] = ()
+    rank: int | None = None
+    of: int | None = None
+    rung: int | None = None
 
     def deviations(self, result: float) -> float | None:
         """How many standard deviations a result lies above what was predicted, noise included; None if not known."""
@@ -96,6 +102,11 @@ def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
         best=_count(record.get("best")),
         promotions=_mappings(record.get("promotions")),
         stop=stop if isinstance(stop, Mapping) else None,
+        replaces=_count(record.get("replaces")),
+        changed=_changed(record.get("changed")),
+        rank=_count(record.get("rank")),
+        of=_count(record.get("of")),
+        rung=_count(record.get("rung")),
     )
 
 
@@ -132,6 +143,11 @@ def _nearest(value: Any) -> tuple[tuple[int, float], ...]:
     pairs = [pair for pair in value if isinstance(pair, list | tuple) and len(pair) == 2] if _is_list(value) else []
     read = [(_count(number), _at_least_0(distance)) for number, distance in pairs]
     return tuple((number, distance) for number, distance in read if number is not None and distance is not None)
+
+
+def _changed(value: Any) -> tuple[tuple[str, JsonValue, JsonValue], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    return tuple((str(name), *pair) for name, pair in pairs if _is_list(pair) and len(pair) == 2)
 
 
 def _mappings(value: Any) -> tuple[Mapping[str, JsonValue], ...]:

@@ -84,7 +84,7 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A new trial, handed to a worker with epoch 1. With `parent` it begins from that trial's checkpoint (a fork)."""
+    """A new trial, handed to a worker with epoch 1. With `parent` it is a fork: it goes on from that trial's state."""
 
     kind: ClassVar[str] = "started"
     is_decision: ClassVar[bool] = True
@@ -98,6 +98,7 @@ class Started:
     task: int = 0
     parent: tuple[int, int] | None = None  # (trial, step)
     pausable: bool = True
+    state: tuple[str, str] | None = None  # (file, sha256) of the parent's checkpoint at that step
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +255,9 @@ def from_json(lines: Sequence[str]) -> list[Event]:
 def _event(content: dict[str, Any]) -> Event:
     if "metrics" in content:
         content["metrics"] = {name: _unspell(value) for name, value in content["metrics"].items()}
-    if "parent" in content and content["parent"] is not None:
-        content["parent"] = tuple(content["parent"])
+    for name in ("parent", "state"):
+        if content.get(name) is not None:
+            content[name] = tuple(content[name])
     return _BY_KIND[content.pop("kind")](**content)
 
 

@@ -44,7 +44,8 @@ class History:
     the study was created with. steps_paid: steps trained, or promised to running trials. seconds: measured training
     time of all leases that ended. settings: what was decided once, by name. running: trial number ->
     worker that holds its lease. waiting, paused: numbers of trials that nobody holds. outcomes: numbers of the trials
-    with an outcome, in the order in which it came. arrivals: the same of trials at milestones too.
+    with an outcome, in the order in which it came. arrivals: the same of trials at milestones too. forks: numbers of
+    the trials that went on from another one's state.
     """
 
     def __init__(self, space: Space | None = None) -> None:
@@ -59,6 +60,7 @@ class History:
         self.waiting: set[int] = set()
         self.paused: set[int] = set()
         self.outcomes: list[int] = []
+        self.forks: list[int] = []
         self.arrivals: list[Arrival] = []
         self.steps_paid = 0
         self.seconds = 0.0
@@ -189,6 +191,10 @@ class History:
         values = (reported.get(name, math.nan) for name in self.objectives)
         return tuple(sign * value for sign, value in zip(self._columns.signs, values, strict=True))
 
+    def value_of(self, loss: float) -> float:
+        """The first objective's value, in its own sign, that a loss stands for."""
+        return self._columns.signs[0] * loss
+
     def loss_curve(self, number: int, until: int) -> list[float]:
         """What trial `number` reported of the first objective up to a step, as losses in the order of steps."""
         row = self._rows[number]
@@ -196,6 +202,30 @@ class History:
         if row.steps is None or column is None:
             return []
         return [self._columns.signs[0] * value for value in column[: bisect_right(row.steps, until)]]
+
+    def parent(self, number: int) -> tuple[int, int] | None:
+        """Which trial a fork went on from, and after which step of it; None for a trial of its own."""
+        return self._rows[number].parent
+
+    def lineage(self, number: int) -> list[tuple[int, int]]:
+        """(trial, step from which it trained itself) of all that led to the weights of trial `number`, oldest first.
+
+        A trial of its own has one entry, (number, 0).
+        """
+        line = list[tuple[int, int]]()
+        while (parent := self.parent(number)) is not None:
+            line.append((number, parent[1]))
+            number = parent[0]
+        return [(number, 0), *reversed(line)]
+
+    @property
+    def n_proposed(self) -> int:
+        """How many configurations were proposed or enqueued: all trials that are no forks."""
+        return len(self) - len(self.forks)
+
+    def place(self, number: int) -> int:
+        """How many configurations had been proposed or enqueued before trial `number`."""
+        return number - bisect_left(self.forks, number)
 
     def has_finished(self, number: int, step: int) -> bool:
         """Whether trial `number` has its result, of that step."""
@@ -324,8 +354,7 @@ class History:
         if isinstance(event, e.Finished):
             self.steps = self.steps or event.step
         elif isinstance(event, e.Started) and event.parent is not None:
-            parent, step = event.parent
-            row.step, row.checkpoint = step, self._rows[parent].checkpoint
+            self.forks.append(event.number)
         if isinstance(event, e.Reached | e.Finished | e.Failed):
             self._arrive(event, row)
 

@@ -77,6 +77,9 @@ class Row:
 
     def _started(self, event: e.Started) -> None:
         self.parent = event.parent
+        if event.parent is not None and event.state is not None:
+            self.step = self.paid = event.parent[1]  # the parent has paid for these
+            self.checkpoint = Checkpoint(self.step, *event.state)
         self._decide(event.decision)
         self._leased(event)
 

@@ -54,6 +54,7 @@ CAUSES = {
     "out of memory": "the host or the device ran out of memory",
     "exit": "the user's code asked the process to exit",
     "crash": "three workers died while they trained it",
+    "no state": "it should go on from another trial's state, which is gone",
     "reported": "the user told the study that it failed",
 }
 """Why a trial can fail."""
@@ -85,7 +86,8 @@ class Trial:
     """One configuration and what came of it, as it stood when it was read.
 
     metrics: the values at the last step, or at the milestone where it was left. curve: metric name -> values at
-    `steps`. decision: why it was proposed. seconds: measured training time of all leases that ended.
+    `steps`. decision: why it was proposed. parent: (trial, step) that a fork went on from. seconds: measured training
+    time of all leases that ended.
     """
 
     number: int

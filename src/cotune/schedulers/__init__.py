@@ -4,9 +4,11 @@ from cotune.schedulers.asha import ASHA
 from cotune.schedulers.hyperband import Hyperband, SuccessiveHalving
 from cotune.schedulers.median import MedianStopping
 from cotune.schedulers.plain import Plain
+from cotune.schedulers.population import PBT
 from cotune.schedulers.scheduler import Scheduler, share_of_steps
-from cotune.schedulers.tried import ASHAIfItCan
+from cotune.schedulers.tried import ASHAIfItCan, has_shown_that_it_cannot_pause
 
 __all__ = [
-    "ASHA", "ASHAIfItCan", "Hyperband", "MedianStopping", "Plain", "Scheduler", "SuccessiveHalving", "share_of_steps",
+    "ASHA", "PBT", "ASHAIfItCan", "Hyperband", "MedianStopping", "Plain", "Scheduler", "SuccessiveHalving",
+    "has_shown_that_it_cannot_pause", "share_of_steps",
 ]  # fmt: skip

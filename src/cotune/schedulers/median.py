@@ -96,9 +96,10 @@ class MedianStopping:
         best, threshold = min(losses, default=math.inf), median(others)
         if best <= threshold:
             return None
-        why = "its best loss is above the median of the others' averages"
-        record: dict[str, JsonValue] = {"why": why, "rung": step, "of": len(others), "threshold": threshold}
-        return record if math.isinf(best) else {**record, "best": best}
+        why = "its best is worse than the median of the others' averages"
+        value_of = averages.history.value_of
+        record: dict[str, JsonValue] = {"why": why, "rung": step, "of": len(others), "threshold": value_of(threshold)}
+        return record if math.isinf(best) else {**record, "best": value_of(best)}
 
 
 def _known(history: History, number: int, step: int) -> list[float]:

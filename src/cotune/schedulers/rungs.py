@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A trial among those of its rung. rank: from 1; threshold: the loss of the last that would still go on."""
+    """A trial among those of its rung. rank: from 1; threshold: the objective of the last that would still go on."""
 
     number: int
     rank: int
@@ -97,7 +97,7 @@ class Rung:
             yield from self._best_of_one(k, history) if len(history.objectives) == 1 else self._best_of_many(k, history)
 
     def _best_of_one(self, k: int, history: History) -> Iterator[Place]:
-        threshold = self._ranked[min(k, len(self._ranked)) - 1].loss
+        threshold = history.value_of(self._ranked[min(k, len(self._ranked)) - 1].loss)
         for key in self.idle:
             rank = bisect_left(self._ranked, key) + 1
             if rank > k:
@@ -156,7 +156,7 @@ class Ladder(Follower):
                 self.rungs[at + 1].add_failed()
             return
         if not any(rung.n for rung in self.rungs):
-            _require_reported(arrival, self.history)
+            require_reported(arrival, self.history)
         while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
             at += 1
             rung = self.rungs[at]
@@ -175,7 +175,7 @@ class Ladder(Follower):
             rung.n_gone += 1
 
 
-def _require_reported(arrival: Arrival, history: History) -> None:
+def require_reported(arrival: Arrival, history: History) -> None:
     """Raise StudyError if trials do not report what they are to be compared by; the first one tells."""
     number, step, _ = arrival
     if history.has_finished(number, step):

@@ -36,8 +36,17 @@ class ASHAIfItCan:
 
 def can_pause(history: History, asha: ASHA) -> bool:
     """Whether the first trial with a result was reported at every rung and left a state; False before there is one."""
-    first = next((number for number in history.outcomes if history.state(number) is State.DONE), None)
+    first = _first_done(history)
     if first is None or history.steps is None or history.checkpoint(first) is None:
         return False
     places = rungs(history.steps, asha.first, asha.factor)[:-1]
     return all(history.reported(first, step).keys() >= history.objectives.keys() for step in places)
+
+
+def has_shown_that_it_cannot_pause(history: History) -> bool:
+    """Whether the first trial with a result has left no state, or reported too little."""
+    return _first_done(history) is not None and not can_pause(history, ASHA())
+
+
+def _first_done(history: History) -> int | None:
+    return next((number for number in history.outcomes if history.state(number) is State.DONE), None)

@@ -60,6 +60,10 @@ class Parameter(Protocol):
         """Whether the user gave a prior."""
 
     @property
+    def schedule(self) -> bool:
+        """Whether it may change while a trial trains."""
+
+    @property
     def count(self) -> int | None:
         """Number of legal values; None if they are continuous."""
 
@@ -90,7 +94,8 @@ class Float:
     """A real number in [low, high], both included; with `step` one of low, low + step, ..., high.
 
     log: search evenly in orders of magnitude. default: tried first. prior: a guess of the best value, or a `Prior` that
-    also says how sure it is. when: conditions on other parameters.
+    also says how sure it is. schedule: whether it may change while a trial trains (see `PBT`). when: conditions on
+    other parameters.
 
     >>> Float(0, 1, step=0.25).levels(9)
     [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -105,6 +110,7 @@ class Float:
     step: float | None = None
     default: float | None = None
     prior: float | Prior | None = None
+    schedule: bool = False
     when: Mapping[str, Any] | None = None
 
     @property
@@ -130,6 +136,7 @@ class Float:
     def checked(self, name: str) -> Float:
         """The same with Python floats; SpaceError if it cannot be searched."""
         owner = label("Float", name, self.log)
+        check_flag(owner, "schedule", self.schedule)
         low, high = converted(real, owner, "low", self.low), converted(real, owner, "high", self.high)
         check_range(owner, low, high, self.log, self.step)
         step = None if self.step is None else converted(real, owner, "step", self.step)
@@ -180,7 +187,8 @@ class Int:
     """A whole number in [low, high], both included; with `step` one of low, low + step, ..., high.
 
     log: search evenly in orders of magnitude. default: tried first. prior: a guess of the best value, or a `Prior` that
-    also says how sure it is. when: conditions on other parameters.
+    also says how sure it is. schedule: whether it may change while a trial trains (see `PBT`). when: conditions on
+    other parameters.
 
     >>> Int(1, 512, log=True).levels(4)
     [1, 8, 64, 512]
@@ -195,6 +203,7 @@ class Int:
     step: int | None = None
     default: int | None = None
     prior: int | Prior | None = None
+    schedule: bool = False
     when: Mapping[str, Any] | None = None
 
     @property
@@ -220,6 +229,7 @@ class Int:
     def checked(self, name: str) -> Int:
         """The same with Python ints; SpaceError if it cannot be searched."""
         owner = label("Int", name, self.log)
+        check_flag(owner, "schedule", self.schedule)
         low, high = converted(whole, owner, "low", self.low), converted(whole, owner, "high", self.high)
         check_range(owner, low, high, self.log, self.step)
         step = None if self.step is None else converted(whole, owner, "step", self.step)
@@ -262,7 +272,8 @@ class Categorical:
     """One of a list of JSON values; `ordered` says that neighbours in the list are alike.
 
     default: tried first, and may be None if that is a choice. prior: the choice that is thought best, or a `Prior` that
-    also says how surely; None likewise. when: conditions on other parameters.
+    also says how surely; None likewise. schedule: whether it may change while a trial trains (see `PBT`). when:
+    conditions on other parameters.
 
     >>> Categorical(["sgd", "adam"], default="adam")
     Categorical(['sgd', 'adam'], default='adam')
@@ -273,6 +284,7 @@ class Categorical:
     ordered: bool = False
     default: Any = MISSING
     prior: Any = MISSING
+    schedule: bool = False
     when: Mapping[str, Any] | None = None
 
     @property
@@ -303,6 +315,7 @@ class Categorical:
         if not self.choices:
             raise SpaceError(f"{owner} needs at least one choice, got {self.choices!r}. Add one.")
         check_flag(owner, "ordered", self.ordered)
+        check_flag(owner, "schedule", self.schedule)
         choices = [converted(choice, owner, f"choice {place}", item) for place, item in enumerate(self.choices)]
         check_distinct(owner, choices)
         clean = replace(self, choices=choices, when=checked_when(owner, self.when))

@@ -87,6 +87,11 @@ class Space:
         return Positions.of(self._tree)
 
     @property
+    def scheduled(self) -> tuple[str, ...]:
+        """The names of those that may change while a trial trains."""
+        return tuple(name for name, parameter in self._tree.parameters.items() if parameter.schedule)
+
+    @property
     def has_rules(self) -> bool:
         """Whether some configurations of legal values are forbidden."""
         return bool(self._rules)

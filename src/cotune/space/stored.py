@@ -51,6 +51,8 @@ def _entry(parameter: Parameter) -> dict[str, Any]:
             entry[option] = value
     if parameter.has_prior:
         entry["prior"] = {"guess": parameter.prior.guess, "spread": parameter.prior.spread}
+    if parameter.schedule:
+        entry["schedule"] = True
     if parameter.when:
         entry["when"] = {parent: condition.to_json() for parent, condition in parameter.when.items()}
     return entry
@@ -60,6 +62,8 @@ def _parameter(entry: Mapping[str, Any]) -> Parameter:
     options = {option: entry[option] for option in _OPTIONS[entry["type"]] if option in entry}
     if "prior" in entry:
         options["prior"] = Prior(entry["prior"]["guess"], spread=entry["prior"]["spread"])
+    if "schedule" in entry:
+        options["schedule"] = entry["schedule"]
     conditions = {parent: from_json(condition) for parent, condition in entry.get("when", {}).items()}
     parameter: Parameter = _KINDS[entry["type"]](**options)
     return parameter.under(conditions or None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cotune.errors import ConfigError
+from cotune.errors import ConfigError, SpaceError
 from cotune.space.conditions import activating, parents_first, resolved
 from cotune.space.encoding import Scale
 from cotune.space.grid import Gates, is_active
@@ -120,6 +120,8 @@ def planted(declared: Mapping[str, Parameter]) -> Tree:
     when = {name: resolved(name, parameter.when or {}, scales) for name, parameter in declared.items()}
     names = parents_first(when)
     parents = dict.fromkeys(parent for name in names for parent in when[name])
+    for parent in parents:
+        _require_fixed(parent, declared[parent], [name for name in names if parent in when[name]])
     return Tree(
         parameters={name: declared[name].under(when[name] or None) for name in names},
         scales={name: scales[name] for name in names},
@@ -127,6 +129,15 @@ def planted(declared: Mapping[str, Parameter]) -> Tree:
         ancestors={name: activating(name, when, scales) for name in names},
         parents=tuple(parents),
     )
+
+
+def _require_fixed(parent: str, parameter: Parameter, children: Sequence[str]) -> None:
+    """SpaceError for a parameter that may change in training and decides which others there are."""
+    if parameter.schedule:
+        raise SpaceError(
+            f"{parent!r} has schedule=True, but whether {', '.join(children)} is active depends on it. "
+            "Leave schedule= out, so that it stays as it is while a trial trains."
+        )
 
 
 def _constant(value: Any) -> Maker:

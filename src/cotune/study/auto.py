@@ -6,12 +6,21 @@ Names become objects here and nowhere else. Parts that load torch are imported w
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cotune.errors import StudyError
 from cotune.executors.equipment import Equippable
-from cotune.schedulers import ASHA, ASHAIfItCan, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
+from cotune.schedulers import (
+    ASHA,
+    PBT,
+    ASHAIfItCan,
+    Hyperband,
+    MedianStopping,
+    Plain,
+    Scheduler,
+    SuccessiveHalving,
+)  # fmt: skip
 from cotune.space import Space
 from cotune.strategies import Grid, Random, Strategy, reads_milestones
 from cotune.study.log import Log
@@ -36,7 +45,7 @@ def scheduler_named(name: str) -> Scheduler | None:
     """The scheduler of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Scheduler | None]] = {
         "none": Plain, "asha": ASHA, "halving": SuccessiveHalving, "hyperband": Hyperband, "median": MedianStopping,
-        "auto": lambda: None,
+        "pbt": PBT, "auto": lambda: None,
     }  # fmt: skip
     return _named("scheduler", name, parts)
 
@@ -52,8 +61,13 @@ def checked_executor(name: str) -> str:
     return _named("executor", name, dict.fromkeys(("inline", "fused", "auto"), lambda: name))
 
 
-def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
-    """The name of the strategy that `auto` takes for this space and budget, and why; the first rule that fits."""
+def choose_strategy(space: Space, trials: int | None, *, populates: bool = False) -> tuple[str, str]:
+    """The name of the strategy that `auto` takes for this space and budget, and why; the first rule that fits.
+
+    populates: whether it proposes what a population begins with, which learns by itself from there.
+    """
+    if populates:
+        return "sobol", "a population begins spread out"
     size, columns = space.size, space.positions.n_columns
     if size is not None and trials is not None and size <= trials:
         return "grid", f"all {size} combinations fit in {trials} trials"
@@ -64,8 +78,13 @@ def choose_strategy(space: Space, trials: int | None) -> tuple[str, str]:
     return "bayesian", f"a Gaussian process learns from each result; {columns} columns"
 
 
-def choose_scheduler(strategy: Strategy, steps: int) -> tuple[str, str]:
-    """The name of the scheduler that `auto` takes beside a strategy for trials of so many steps, and why."""
+def choose_scheduler(strategy: Strategy, steps: int, scheduled: Sequence[str] = ()) -> tuple[str, str]:
+    """The name of the scheduler that `auto` takes beside a strategy for trials of so many steps, and why.
+
+    scheduled: what may change while a trial trains.
+    """
+    if scheduled and steps > 1:
+        return "pbt", f"{', '.join(scheduled)} may change while trials train"
     if steps < _FEW_STEPS:
         return "none", f"{steps} epochs are too few to leave some out"
     if not reads_milestones(strategy):
@@ -73,9 +92,11 @@ def choose_scheduler(strategy: Strategy, steps: int) -> tuple[str, str]:
     return "asha", "what is behind after a few epochs can wait"
 
 
-def settled_strategy(log: Log, space: Space, trials: int | None) -> Strategy:
-    """The strategy that `auto` took when it was first asked, once and for all."""
-    name, why = choose_strategy(space, trials)
+def settled_strategy(log: Log, space: Space, trials: int | None, scheduler: Scheduler | None) -> Strategy:
+    """The strategy that `auto` took when it was first asked, once and for all. scheduler: None for `auto`."""
+    steps = log.history.created_steps or 1
+    populates = isinstance(scheduler, PBT) or (scheduler is None and bool(space.scheduled) and steps > 1)
+    name, why = choose_strategy(space, trials, populates=populates)
     chosen = strategy_named(log.settle("strategy", {"name": name, "why": why})["name"])
     assert chosen is not None
     return chosen
@@ -89,12 +110,15 @@ def settled_scheduler(log: Log, strategy: Strategy, *, of_task: bool) -> Schedul
     history = log.refresh()
     if history.created_steps is None:
         return Plain()
-    name, why = choose_scheduler(strategy, history.created_steps)
+    name, why = choose_scheduler(strategy, history.created_steps, history.space.scheduled)
     if len(history) > len(history.waiting):  # trials that were begun before anything was settled ran to their ends
         name, why = "none", "the study was begun so"
-    if log.settle("scheduler", {"name": name, "why": why})["name"] == "none":
-        return Plain()
-    return ASHA() if of_task else ASHAIfItCan()
+    settled = log.settle("scheduler", {"name": name, "why": why})["name"]
+    if settled == "asha" and not of_task:
+        return ASHAIfItCan()
+    chosen = scheduler_named(settled)
+    assert chosen is not None
+    return chosen
 
 
 def _sobol() -> Strategy:

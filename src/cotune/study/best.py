@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cotune.config import Config
 from cotune.errors import NoResult, StudyError
-from cotune.records import Trial
+from cotune.records import History
+from cotune.schedule import Schedule
+from cotune.seeds import Purpose, integer
 from cotune.study.trials import shown
 
 if TYPE_CHECKING:
@@ -22,20 +24,13 @@ class Best:
     """One trial with what it left behind: its settings, its scores and its weights."""
 
     def __init__(
-        self,
-        trial: Trial,
-        objective: str,
-        *,
-        task: Task | None,
-        checkpoints: Callable[[], Checkpoints],
-        seeds: tuple[int, int],
+        self, history: History, number: int, *, task: Task | None, checkpoints: Callable[[], Checkpoints]
     ) -> None:
-        """checkpoints: gives the store when it is needed, which loads torch.
-
-        seeds: the trial's own and the study's, with which a task rebuilds the run.
-        """
-        self.trial = trial
-        self._objective, self._task, self._checkpoints, self._seeds = objective, task, checkpoints, seeds
+        """task: what was trained, None for a function. checkpoints: gives the store when needed, which loads torch."""
+        self.trial = history.trial(number)
+        self._stages = [(step, history.config(one)) for one, step in history.lineage(number)]
+        self._seeds = integer(history.seed, Purpose.TRIAL, number), history.seed
+        self._objective, self._task, self._checkpoints = next(iter(history.objectives)), task, checkpoints
 
     @property
     def number(self) -> int:
@@ -46,6 +41,14 @@ class Best:
     def config(self) -> Config:
         """Its hyperparameters."""
         return self.trial.config
+
+    @property
+    def schedule(self) -> Schedule:
+        """The hyperparameters epoch by epoch; they differ where a scheduler changes them in training (`ct.PBT`).
+
+        `ct.fit(task, best.schedule)` trains a fresh model by it.
+        """
+        return Schedule(self._stages, epochs=max(self.trial.steps[-1] if self.trial.steps else 1, 1))
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -64,8 +67,9 @@ class Best:
         """
         if self.trial.checkpoint is None:
             raise NoResult(f"trial {self.number} saved no state; name what to keep with trial.track(model=net)")
-        state: Mapping[str, Any] = self._checkpoints().load(self.trial.checkpoint)
-        return state
+        from cotune.executors.running import without_notes  # loads torch
+
+        return without_notes(self._checkpoints().load(self.trial.checkpoint))
 
     def weights(self) -> Mapping[str, Tensor]:
         """The last weights: the `state_dict` of a task's model, or of what a function tracked as `model`.

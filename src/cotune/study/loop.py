@@ -85,7 +85,7 @@ class Planner:
 
     def _room(self, history: History) -> int | None:
         """How many new trials the budget has room for; None: any number."""
-        return None if self.budget.trials is None else max(0, self.budget.trials - len(history))
+        return None if self.budget.trials is None else max(0, self.budget.trials - history.n_proposed)
 
     def has_nothing_left(self, history: History) -> bool:
         """Whether it is the strategy that ends the search: the budget has room, and there is nothing to propose."""
@@ -219,17 +219,18 @@ def _ends(action: Action, history: History) -> bool:
 def _affordable(actions: Sequence[Action], history: History, budget: Budget, worker: str) -> list[Event]:
     """The actions as events, without those that do not fit in the budget."""
     events: list[Event] = []
-    number, paid = len(history), history.steps_paid
+    number, n_proposed, paid = len(history), history.n_proposed, history.steps_paid
     for action in actions:
         cost = _cost(action, history)
         if budget.total_epochs is not None and paid + cost > budget.total_epochs:
             continue
-        if budget.trials is not None and _is_beyond(action, number, budget.trials):
+        if budget.trials is not None and _is_beyond(action, n_proposed, budget.trials, history):
             continue
         match action:
             case Start():
                 events.append(_started(action, number, history, worker))
                 number += 1
+                n_proposed += action.parent is None
             case Resume():
                 epoch = history.epoch(action.number) + 1
                 why = dict(action.decision)
@@ -240,13 +241,13 @@ def _affordable(actions: Sequence[Action], history: History, budget: Budget, wor
     return events
 
 
-def _is_beyond(action: Action, next_number: int, trials: int) -> bool:
+def _is_beyond(action: Action, n_proposed: int, trials: int, history: History) -> bool:
     """Whether the action would train one configuration too many; forks are paid in epochs."""
     match action:
         case Start():
-            return action.parent is None and next_number >= trials
+            return action.parent is None and n_proposed >= trials
         case Resume():
-            return action.number >= trials
+            return history.parent(action.number) is None and history.place(action.number) >= trials
         case Stop():
             return False
 
@@ -266,24 +267,38 @@ def _cost(action: Action, history: History) -> int:
         case Resume():
             return max(0, (action.until or history.steps or 1) - history.step(action.number))
         case Start():
-            return max(0, (action.until or history.steps or 1) - (action.parent[1] if action.parent else 0))
+            return max(0, (action.until or history.steps or 1) - _inherited(action, history))
+
+
+def _inherited(action: Start, history: History) -> int:
+    """Steps that a fork need not train."""
+    state = None if action.parent is None else history.checkpoint(action.parent)
+    return 0 if state is None else state.step
 
 
 def _started(action: Start, number: int, history: History, worker: str) -> Started:
     suggestion = action.suggestion
-    return Started(
+    started = Started(
         number, dict(suggestion.config), worker, action.until, dict(suggestion.decision), history.position,
-        task=suggestion.task, parent=action.parent,
+        task=suggestion.task,
     )  # fmt: skip
+    if action.parent is None:
+        return started
+    state = history.checkpoint(action.parent)
+    assert state is not None, f"trial {action.parent} left no state to go on from"
+    return replace(started, parent=(action.parent, state.step), state=(state.file, state.sha256))
 
 
 def job_of(history: History, number: int) -> Job:
     """All that is needed to train the current lease of a trial."""
     config: Config = history.config(number)
+    parent, step = history.parent(number), history.step(number)
+    is_new_fork = parent is not None and step == parent[1]
+    trained_by = parent[0] if parent is not None and is_new_fork else number
     return Job(
         number=number, epoch=history.epoch(number), config=config, task=history.task(number),
-        seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=history.step(number),
+        seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=step,
         until=history.until(number), steps=history.steps, checkpoint=history.checkpoint(number),
-        reported=history.reported(number, history.step(number)),
-        objectives=tuple(history.objectives), begun=history.begun(number),
+        reported=history.reported(trained_by, step), objectives=tuple(history.objectives),
+        begun=history.begun(number), is_fork=parent is not None,
     )  # fmt: skip

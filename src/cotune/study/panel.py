@@ -126,8 +126,9 @@ class Panel:
         elapsed_s = time.monotonic() - self._begun_at
         is_known = n_ended > self._n_begun and elapsed_s > _SETTLED_S
         speed = f"{3600 * (n_ended - self._n_begun) / elapsed_s:,.0f} trials/h" if is_known else ""
+        forks = f", {len(history.forks)} forks" if history.forks else ""
         return (
-            f"{n_ended}{total} trials",
+            f"{n_ended}{total} trials{forks}",
             f"{n_failed} failed" if n_failed else "",
             best_in_words(history),
             speed,
@@ -147,11 +148,18 @@ class Panel:
 
     def _shares(self, history: History) -> Iterator[float]:
         if self._budget.trials is not None:
-            yield _n_ended(history) / self._budget.trials
+            yield self._share_of_trials(history, self._budget.trials)
         if self._budget.total_epochs is not None:
             yield history.steps_paid / self._budget.total_epochs
         if self._budget.seconds is not None:
             yield (self._seconds_begun + time.monotonic() - self._begun_at) / self._budget.seconds
+
+    @staticmethod
+    def _share_of_trials(history: History, trials: int) -> float:
+        """Of the places of a population, which are all trained to their ends, or of the trials."""
+        if history.forks and history.steps:
+            return history.steps_paid / (trials * history.steps)
+        return _n_ended(history) / trials
 
 
 def best_in_words(history: History) -> str:
@@ -181,5 +189,5 @@ def duration(seconds: float) -> str:
 
 
 def _n_ended(history: History) -> int:
-    """How many trials have come to a milestone or to an outcome: those that pause may never go on."""
-    return int(np.count_nonzero(history.ended))
+    """How many trials have come to a milestone or to an outcome, without forks: those that pause may never go on."""
+    return int(np.count_nonzero(history.ended) - np.count_nonzero(history.ended[history.forks]))

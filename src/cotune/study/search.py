@@ -105,14 +105,13 @@ def _threads(log: Log, target: Target) -> Iterator[None]:
 
 
 def _hand_over(history: History, workshop: Workshop) -> None:
-    """Write the best model's weights to `best.safetensors` in the study's folder, if there are any."""
+    """Write the best model's weights to `best.safetensors` in the study's folder, and its schedule, if it has any."""
     number = history.best() if len(history.objectives) == 1 else None
     if workshop.path is None or number is None:
         return
-    best = Best(
-        history.trial(number), next(iter(history.objectives)),
-        task=None, checkpoints=lambda: workshop.checkpoints, seeds=(0, 0),
-    )  # fmt: skip
+    best = Best(history, number, task=None, checkpoints=lambda: workshop.checkpoints)
+    if best.schedule.changing:
+        write(workshop.path / "schedule.json", best.schedule.to_json().encode())
     with suppress(NoResult):
         data = safetensors.torch.save(dict(best.weights()), {"config": json.dumps(dict(best.config))})
         write(workshop.path / "best.safetensors", data)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cotune.records import DecisionRecord, History, JsonValue, State, read_decision
-from cotune.records.columns import Floats
+from cotune.records import DecisionRecord, History, JsonValue, read_decision
 from cotune.study.trials import shown
 
 RESULTS = 20
@@ -29,8 +28,8 @@ class Stopping:
     """When a search ends; a search without any of it ends with its budget.
 
     targets: objective -> value, in its own units; a trial that is at least as good in all of them ends the search.
-    patience: so many trials with an outcome and without a new best end it. is_auto: it ends when the model expects no
-    more than the noise, or than `tolerance` where that is larger.
+    patience: so many trials that came to a milestone or an outcome without a new best end it. is_auto: it ends when the
+    model expects no more than the noise, or than `tolerance` where that is larger.
     """
 
     targets: Mapping[str, float] = field(default_factory=dict)
@@ -91,20 +90,25 @@ def _reached(history: History, targets: Mapping[str, float]) -> str | None:
 
 
 def _is_stale(history: History, patience: int) -> bool:
-    """Whether the last outcomes brought no new best; with several objectives, nothing new on the front."""
-    order = history.outcomes
-    if len(order) < patience:
-        return False
-    losses = history.y[order]
-    contenders = frozenset(history.contenders())
-    losses[[number not in contenders for number in order]] = np.nan
-    return not any(_is_new_best(losses, place) for place in range(len(order) - patience, len(order)))
+    """Whether so many trials have come to a milestone or an outcome since the best came to where it stands.
+
+    With several objectives: since the last one joined the front.
+    """
+    leaders, last = _leaders(history), -1
+    first: dict[int, int] = {}
+    for place, (number, _, _) in enumerate(history.arrivals):
+        first.setdefault(number, place)
+        if number in leaders:
+            last = place
+    return sum(place > last for place in first.values()) >= patience
 
 
-def _is_new_best(losses: Floats, place: int) -> bool:
-    """Whether none of the rows before `place` of (n, m) losses is at least as good in every objective."""
-    loss = losses[place]
-    return not np.isnan(loss).any() and not np.any(np.all(losses[:place] <= loss, axis=1))
+def _leaders(history: History) -> frozenset[int]:
+    """The best, or the front; of trials that are equal in every objective only the first."""
+    first: dict[tuple[float, ...], int] = {}
+    for number in history.front():
+        first.setdefault(tuple(history.y[number]), number)
+    return frozenset(first.values())
 
 
 def _expects_little(history: History, tolerance: float) -> str | None:
@@ -114,7 +118,7 @@ def _expects_little(history: History, tolerance: float) -> str | None:
             return None
         return f'{_trials(PATIENCE)} without a better one (stop="auto", where no model says what to expect)'
     views = _last_views(history)
-    if history.count(State.DONE) < RESULTS or len(views) < TIMES:
+    if int(np.count_nonzero(~np.isnan(history.y).any(axis=1))) < RESULTS or len(views) < TIMES:
         return None
     limits = [max(view.noise or 0.0, tolerance) for view in views]
     expected = [view.promise or 0.0 for view in views]

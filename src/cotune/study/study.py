@@ -116,7 +116,7 @@ class Study:
         The search ends before that, and `ended` says why, with stop="auto" when the model's expected improvement is at
         most the noise, or `tolerance`, three times in a row (without a model: with a patience of 30); with `target` as
         soon as a trial is as good, for several objectives with a dict of values that one trial must reach together;
-        with `patience` after so many trials with an outcome without a new best.
+        with `patience` after so many trials, also of those that a scheduler stops early, without a new best.
         Raises StudyStopped when the first trials all fail alike; ends with Interrupted (exit code 130 or 143) after
         SIGINT or SIGTERM, with nothing left running.
         """
@@ -261,16 +261,15 @@ class Study:
         return [self.load(number) for number in self._log.refresh().front()]
 
     def load(self, number: int) -> Best:
-        """A finished or paused trial with what it left behind, as `best` gives the best one.
+        """A trial with what it left behind, as `best` gives the best one: at its end, or where it was left before.
 
-        Raises NoResult for any other.
+        Raises NoResult for one that failed, or has not come to a milestone.
         """
         trial = self.trials[number]
         if not trial.metrics:
             raise NoResult(f"trial {trial.number} has no result: it is {trial.state}")
-        seeds = integer(self.seed, Purpose.TRIAL, trial.number), self.seed
         task = self._target.task if self._target else None
-        return Best(trial, next(iter(self.objectives)), task=task, checkpoints=lambda: self._checkpoints, seeds=seeds)
+        return Best(self._log.history, trial.number, task=task, checkpoints=lambda: self._checkpoints)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""
@@ -310,7 +309,9 @@ class Study:
         """Who decides, with what `auto` chose when it was first asked, once and for all."""
         self._require_whole()
         self._log.settle("trials", budget.trials)
-        strategy = self._strategy = self._strategy or auto.settled_strategy(self._log, self._space, budget.trials)
+        strategy = self._strategy = self._strategy or auto.settled_strategy(
+            self._log, self._space, budget.trials, self._scheduler
+        )
         if self._scheduler is None:
             of_task = self._target is not None and self._target.task is not None
             self._scheduler = auto.settled_scheduler(self._log, strategy, of_task=of_task)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
 from torch import nn
 
 from cotune.config import Config
+from cotune.schedule import Schedule
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
@@ -21,7 +23,7 @@ Report = Callable[[int, dict[str, float]], object]
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """A trained model. metrics: of the last epoch. curve: metric name to its value after each epoch."""
+    """A trained model. config: of the last epoch, as metrics. curve: metric name to its value after each epoch."""
 
     model: nn.Module
     config: Config
@@ -38,29 +40,36 @@ class Fit:
 
 def fit(
     task: Task,
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | Schedule,
     *,
     seed: int = 0,
     split_seed: int = 0,
     report: Report | None = None,
     device: str | torch.device | None = None,
 ) -> Fit:
-    """Trains one configuration of `task`; the same arguments give the same bits.
+    """Trains one configuration of `task`, or by a schedule; the same arguments give the same bits.
 
-    seed: of weights, sample order and noise. split_seed: of the validation and test splits. report: called with the
-    epoch (from 0) and its metrics; returning False ends training there. The model comes back in evaluation mode.
+    config: a Schedule changes it between epochs: each stage takes over the weights and the optimiser's state, as a fork
+    of population based training does. seed: of weights, sample order and noise. split_seed: of the validation and test
+    splits. report: called with the epoch (from 0) and its metrics; returning False ends training there. The model comes
+    back in evaluation mode.
     """
-    config = config if isinstance(config, Config) else Config(config)
+    schedule = config if isinstance(config, Schedule) else Schedule([(0, config)], epochs=task.epochs)
+    stages = dict(schedule.stages)
     curve: dict[str, list[float]] = {}
     with Isolated() as isolated:
-        run = Run(task, config, isolated=isolated, seed=seed, split_seed=split_seed, device=device)
+        made = partial(Run, task, isolated=isolated, seed=seed, split_seed=split_seed, device=device)
+        run = made(stages[0])
         for epoch in range(run.epochs):
+            if epoch and epoch in stages:
+                run, before = made(stages[epoch]), run
+                run.load_state_dict(before.state_dict())
             metrics = run.train_epoch(epoch)
             for name, value in metrics.items():
                 curve.setdefault(name, []).append(value)
             if report is not None and report(epoch, dict(metrics)) is False:
                 break
-    return Fit(run.model, config, metrics, curve, run, isolated)
+    return Fit(run.model, run.config, metrics, curve, run, isolated)
 
 
 def unread(task: Task, configs: Sequence[Mapping[str, Any]]) -> list[str]:

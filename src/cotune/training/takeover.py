@@ -21,6 +21,27 @@ def hyperparameters(optimizer: Optimizer) -> list[dict[str, Any]]:
     return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
 
 
+def made_with(thing: Any) -> list[dict[str, Any]] | None:
+    """By group, what an optimiser that has not trained yet was made with, or a scheduler of it; None of others."""
+    if isinstance(thing, Optimizer):
+        return hyperparameters(thing)
+    if isinstance(thing, LRScheduler) and hasattr(thing, "base_lrs"):
+        return [{"lr": rate} for rate in thing.base_lrs]
+    return None
+
+
+def keep(thing: Any, own: Groups | None, others: Groups | None) -> None:
+    """Give what holds another's state what it was made with itself; see `take_over`."""
+    if own is None or others is None:
+        return
+    if isinstance(thing, Optimizer):
+        take_over(thing, None, own, others)
+        return
+    for i, (group, mine, other) in enumerate(zip(thing.optimizer.param_groups, own, others, strict=True)):
+        if mine["lr"] != other["lr"]:
+            _rebase(thing, i, group, mine["lr"])
+
+
 def take_over(optimizer: Optimizer, scheduler: LRScheduler | None, own: Groups, others: Groups) -> None:
     """Give an optimiser that holds another's state its own hyperparameters again; nothing changes where they agree.
 

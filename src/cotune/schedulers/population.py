@@ -1,0 +1,172 @@
+"""Population based training: the worst of a population go on from the best, with hyperparameters changed a little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from numpy.random import Generator
+
+from cotune.errors import StudyError
+from cotune.records import Action, Draw, History, JsonValue, Resume, Start, State, Stop, Suggestion, whole_number
+from cotune.records.following import followed
+from cotune.schedulers.explore import explored
+from cotune.schedulers.members import Generation, Members
+from cotune.schedulers.unfinished import unfinished, waiting
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """On those who came to a step: the best, whose states are copied, and the worst, who are replaced."""
+
+    generation: Generation
+    best: tuple[int, ...]
+    worst: frozenset[int]
+
+    @classmethod
+    def on(cls, generation: Generation, k: int) -> _Verdict:
+        """With the k best, and the k worst or all that failed."""
+        return cls(generation, tuple(generation.best(k)), frozenset(generation.worst(k)))
+
+
+@dataclass(frozen=True)
+class PBT:
+    """Population based training (Jaderberg et al. 2017, "Population based training of neural networks").
+
+    So many trials train together. Every few epochs the worst fifth of them are given up, and each place goes to a fork
+    of one of the best fifth: it takes over that one's weights and optimiser, and trains on with hyperparameters that
+    are changed a little, so that what is found is a schedule (`Best.schedule`). Changed are those marked with
+    `schedule=True`; the others stay as they are in the trial that is copied. A trial that failed is replaced like one
+    of the worst; NaN is worse than any loss, and ties go to the earlier trial. With several objectives the
+    non-dominated come first. A new population begins when all of the one before have come to their ends.
+
+    population: how many train together. every: epochs from one comparison to the next; None: a tenth of all. share: of
+    how many are replaced. asynchronous: whether a trial is compared with those that came as far before it, rather than
+    waiting for the whole population: for workers of different speed.
+    """
+
+    population: int = 16
+    every: int | None = None
+    share: float = 0.2
+    asynchronous: bool = False
+    _cache: list[Members] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        whole_number("PBT(population=", self.population, 2)
+        if self.every is not None:
+            whole_number("PBT(every=", self.every)
+        if isinstance(self.share, bool) or not isinstance(self.share, int | float) or not 0 < self.share <= 0.5:
+            raise StudyError(f"PBT(share={self.share!r}) takes a number above 0, and at most 0.5")
+        if not isinstance(self.asynchronous, bool):
+            raise StudyError(f"PBT(asynchronous={self.asynchronous!r}) takes True or False")
+
+    def plan(
+        self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
+    ) -> list[Action]:
+        """Stop who was replaced, resume what waits, then forks and who goes on; free slots fill up the population."""
+        if not history.space.scheduled:
+            raise StudyError(
+                "scheduler='pbt' changes hyperparameters while trials train, and the space marks none that may change. "
+                "Mark them so: learning_rate=ct.Float(1e-4, 1e-1, log=True, schedule=True)."
+            )
+        if history.steps is None:
+            return unfinished(history, slots, suggest, None)
+        members, steps = followed(self._cache, history, lambda: Members(history, self.population)), history.steps
+        stops = [_stopped(number, members) for number in members.replaced]
+        actions = waiting(history, slots, lambda number: self._next(0, steps))
+        going_on = self._going_on(members, draw, steps)
+        if not members.n_missing:
+            actions += islice(going_on, slots - len(actions))
+        free = slots - len(actions)
+        if free > 0 and (members.n_missing or members.are_over):
+            fresh = suggest(min(free, members.n_missing or self.population))
+            # with nothing new to try, a population goes on as small as it is
+            actions += [Start(one, self._next(0, steps)) for one in fresh] if fresh else islice(going_on, free)
+        return [*stops, *actions]
+
+    def outline(self, steps: int) -> str:
+        """The comparisons in words.
+
+        >>> PBT(16).outline(30)
+        'a population of 16, compared every 3 epochs: the worst 3 go on from the best 3'
+        """
+        n = max(1, int(self.share * self.population))
+        return (
+            f"a population of {self.population}, compared every {self._interval(steps)} epochs: "
+            f"the worst {n} go on from the best {n}"
+        )
+
+    def _interval(self, steps: int) -> int:
+        return self.every or max(1, steps // 10)
+
+    def _next(self, step: int, last: int) -> int:
+        """The next milestone behind a step."""
+        every = self._interval(last)
+        return min((step // every + 1) * every, last)
+
+    def _verdicts(self, members: Members) -> dict[int, _Verdict]:
+        """By step, on all that can be compared now. Of few that came before the others none is among the worst."""
+        verdicts = {}
+        for step, generation in members.at.items():
+            k = int(self.share * len(generation.ranks))
+            if self.asynchronous:
+                verdicts[step] = _Verdict.on(generation, k)
+            elif members.are_together(step):
+                verdicts[step] = _Verdict.on(generation, max(1, k))
+        return verdicts
+
+    def _going_on(self, members: Members, draw: Draw, steps: int) -> Iterator[Start | Resume]:
+        """Forks in place of the worst, by place; then those that go on, by number, when no fork needs their state."""
+        history, number = members.history, len(members.history)
+        verdicts, resumed = self._verdicts(members), dict[int, _Verdict]()
+        for member in members.now:
+            verdict = verdicts.get(_milestone(member, history))
+            if verdict is None or verdict.generation.step >= steps:
+                continue
+            parents = [one for one in verdict.best if members.holder(one) == one and _goes_on(one, history, steps)]
+            if member in verdict.worst and parents:
+                yield self._fork(member, parents, verdict, history, draw(number))
+                number += 1
+            elif member in history.paused:
+                resumed[member] = verdict
+        for member, verdict in sorted(resumed.items()):
+            why = {"why": "goes on with its population", **verdict.generation.standing(member)}
+            yield Resume(member, self._next(verdict.generation.step, steps), why)
+
+    def _fork(self, loser: int, parents: list[int], verdict: _Verdict, history: History, random: Generator) -> Start:
+        parent = parents[int(random.integers(len(parents)))]
+        state = history.checkpoint(parent)
+        if state is None:
+            raise StudyError(
+                f"scheduler='pbt' copies the state of the best trials, and trial {parent} left none. "
+                "Name what it consists of in your function: trial.track(model=net, optimizer=optimizer)."
+            )
+        before = history.config(parent)
+        config = explored(history.space, before, random)
+        changed = {name: [before[name], value] for name, value in config.items() if value != before[name]}
+        record: dict[str, JsonValue] = {
+            "strategy": "pbt", "why": "goes on from one of the best of its population", "replaces": loser,
+            "changed": changed, **verdict.generation.standing(parent),
+        }  # fmt: skip
+        suggestion = Suggestion(config, record, history.task(parent))
+        return Start(suggestion, self._next(state.step, history.steps or state.step), parent)
+
+
+def _milestone(member: int, history: History) -> int:
+    """Where a member is to be judged: the step where it is paused, or for which it was heading when it failed."""
+    if member in history.paused:
+        return history.step(member)
+    return (history.until(member) or 0) if history.state(member) is State.FAILED else 0
+
+
+def _goes_on(number: int, history: History, steps: int) -> bool:
+    """Whether a trial has steps left, and so may be copied."""
+    state = history.checkpoint(number)
+    return not history.state(number).is_final and (state is None or state.step < steps)
+
+
+def _stopped(number: int, members: Members) -> Stop:
+    generation = members.at[members.history.step(number)]
+    why = {"why": "among the worst of its population", "replaced by": members.holder(number)}
+    return Stop(number, {**why, **generation.standing(number)})
