@@ -16,12 +16,23 @@ import numpy as np
 
 import cotune as ct
 from benchmarks.results import write
-from cotune.records import Created, Draw, Finished, History, Reached, Reported, Resumed, Started, Suggestion
-from cotune.schedulers import ASHA, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
+from cotune.records import (
+    Checkpointed,
+    Created,
+    Draw,
+    Finished,
+    History,
+    Reached,
+    Reported,
+    Resumed,
+    Started,
+    Suggestion,
+)
+from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
 from cotune.study.loop import Planner
 
 STEPS, SLOTS, TRIALS, TIMED = 27, 4, 10_000, 500
-SPACE = ct.Space(x=ct.Float(0.0, 1.0))
+SPACE = ct.Space(x=ct.Float(0.0, 1.0, schedule=True))
 
 
 class Constant:
@@ -53,6 +64,7 @@ def train(history: History, number: int, quality: np.ndarray) -> None:
     epoch, until = history.epoch(number), history.until(number) or STEPS
     values = {name: float(value) + 1 / until for name, value in zip(history.objectives, quality, strict=True)}
     history.extend([Reported(number, epoch, [until], {name: [value] for name, value in values.items()})])
+    history.extend([Checkpointed(number, epoch, until, f"{number}-{epoch}-{until}", "")])
     history.extend([
         Reached(number, epoch, until) if until < STEPS else Finished(number, epoch, until, values)
     ])  # fmt: skip
@@ -71,7 +83,7 @@ def row(name: str, scheduler: Scheduler, objectives: dict[str, bool]) -> dict[st
 def main() -> None:
     schedulers: dict[str, Scheduler] = {
         "none": Plain(), "asha": ASHA(), "halving": SuccessiveHalving(), "hyperband": Hyperband(),
-        "median": MedianStopping(),
+        "median": MedianStopping(), "pbt": PBT(), "pbt of 64": PBT(64), "pbt asynchronous": PBT(asynchronous=True),
     }  # fmt: skip
     rows = [row(name, scheduler, {"value": False}) for name, scheduler in schedulers.items()]
     write("planning", [*rows, row("asha", ASHA(), {"a": False, "b": False})])

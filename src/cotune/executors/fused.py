@@ -85,6 +85,7 @@ class _FusedExecutor:
         self._lanes: list[Lane] = []
         self._kinds = Kinds(self._surveyed())
         self._populations: dict[tuple[Lane, ...], Population] = {}
+        self._resting: dict[str, Lane] = {}
         self._most = min(settings.lanes, equipment.recall(_FITS) or settings.lanes)
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
@@ -137,6 +138,7 @@ class _FusedExecutor:
     def close(self) -> None:
         self._jobs.clear()
         self._lanes.clear()
+        self._resting.clear()
         self._populations.clear()
 
     @property
@@ -160,6 +162,7 @@ class _FusedExecutor:
         ended = sorted((lane for lane in lanes if lane.has_ended), key=lambda lane: lane.number)
         pausing = [lane for lane in ended if lane.pauses]
         kept = self._kept(pausing)
+        self._resting |= {checkpoint.file: lane for lane, checkpoint in kept.items()}
         for lane in ended:
             if not lane.pauses and not lane.has_failed:
                 kept[lane] = self._equipment.checkpoints.save(lane.snapshot)  # alone: it may stay when others go
@@ -171,15 +174,16 @@ class _FusedExecutor:
         return dict(zip(lanes, kept, strict=True))
 
     def _admitted(self) -> list[Event]:
-        """Take new jobs into lanes; what fails at once is an outcome."""
+        """Take new jobs into lanes; what fails at once is an outcome. Who paused and does not go on now is let go."""
         events: list[Event] = []
         while self._jobs:
             lane = Lane(self._jobs.popleft(), self._objective, self._device)
             self._lanes.append(lane)
-            lane.begin(self._equipment.checkpoints, self._isolated)
-            if not lane.has_ended:
+            lane.begin(self._equipment.checkpoints, self._isolated, self._resting)
+            if not lane.has_ended and lane.kind is None:
                 self._classify(lane)
             events += self._ended([lane])
+        self._resting.clear()
         return events
 
     def _classify(self, lane: Lane) -> None:

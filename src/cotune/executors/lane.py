@@ -17,6 +17,8 @@ from cotune.records import Checkpoint, Checkpointed, Event, Job, Reached, Releas
 from cotune.training import Isolated, Run
 from cotune.training.fused import Kind
 
+_NOBODY: Mapping[str, Lane] = {}
+
 
 @final
 class Lane:
@@ -47,14 +49,22 @@ class Lane:
         """In which of the study's rounds its next epoch is due."""
         return self._job.begun + self.step
 
-    def begin(self, checkpoints: Checkpoints, isolated: Isolated) -> None:
-        """Build the run and take up its last checkpoint; an error of the user's code ends the trial."""
+    def begin(self, checkpoints: Checkpoints, isolated: Isolated, resting: Mapping[str, Lane] = _NOBODY) -> None:
+        """Build the run and take up its last checkpoint; an error of the user's code ends the trial.
+
+        resting: lanes that paused, by the file of their checkpoint; what they hold need not be built or read again.
+        """
         begun = time.monotonic()
         self.step, self._points, self._last = 0, {}, {}
+        before = resting.get(self._job.checkpoint.file) if self._job.checkpoint is not None else None
         try:
-            seeds = self._job.seed, self._job.shared_seed
-            self.run = self._objective.run(self._job.config, seeds, isolated, self._device)
-            self._take_up(checkpoints)
+            if before is not None and before.number == self.number:
+                self.run, self.kind = before.run, before.kind
+                self._go_to_checkpoint()
+            else:
+                seeds = self._job.seed, self._job.shared_seed
+                self.run = self._objective.run(self._job.config, seeds, isolated, self._device)
+                self._take_up(checkpoints, before)
         except (Abandoned, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
@@ -145,17 +155,21 @@ class Lane:
     def _goal(self) -> int:
         return min(self._last_step, self._job.until or self._last_step)
 
-    def _take_up(self, checkpoints: Checkpoints) -> None:
-        """Continue from the checkpoint; without it the trial starts again, unless it cannot."""
+    def _take_up(self, checkpoints: Checkpoints, parent: Lane | None) -> None:
+        """Continue from the checkpoint; without it the trial starts again, unless it cannot. parent: who holds it."""
         if self._job.checkpoint is None:
             return
         try:
-            state = checkpoints.load(self._job.checkpoint)
+            state = checkpoints.load(self._job.checkpoint)["run"] if parent is None else parent.run.state_dict()
         except StorageError as error:
             if self._job.is_fork:
                 raise outcome.StateLost(str(error)) from error
             return
-        self.run.load_state_dict(state["run"])
+        self.run.load_state_dict(state)
+        self._go_to_checkpoint()
+
+    def _go_to_checkpoint(self) -> None:
+        assert self._job.checkpoint is not None
         self.step, self._last = self._job.checkpoint.step, dict(self._job.reported)
         self.has_ended = self.step >= self._goal
 

@@ -11,7 +11,8 @@ from cotune.executors.objective import Objective, OfTask, of_trial_function
 from cotune.executors.running import RunningTrial
 from cotune.space import Space
 from cotune.study.directions import directions
-from cotune.training import Task, optimizers, schedules, unread
+from cotune.training import Isolated, Run, Task, optimizers, schedules, unread
+from cotune.training.takeover import misfit
 from cotune.training.threads import fastest_threads
 
 
@@ -45,6 +46,7 @@ def target_of(
         chosen = _task_directions(what, minimize, maximize)
         require_known(what, space)
         require_read(what, space)
+        require_forkable(what, space)
         objective = OfTask(what, next(iter(chosen.items())))
         return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
     if not callable(what):
@@ -79,6 +81,30 @@ def require_read(task: Task, space: Space) -> None:
             f"nothing reads the hyperparameter {names}: the search would vary what has no effect. "
             f"Use it in the model, e.g. lambda c: ... c.{ignored[0]} ..., or take it out of the space."
         )
+
+
+def require_forkable(task: Task, space: Space) -> None:
+    """Raise TaskError if a trial cannot go on from one that differs in what the space marks as a schedule."""
+    if not space.scheduled:
+        return
+    if task.reshuffles:
+        raise TaskError(
+            f"{space.scheduled[0]!r} has schedule=True, so that trials go on from each other's weights, and "
+            "Holdout(reshuffle=True) would validate them with what these were trained on. Use validation=0.2."
+        )
+    for name in space.scheduled:
+        example = next((example for example in space.examples() if name in example), None)
+        levels = [] if example is None else space.parameters[name].levels(2)
+        configs = [config for level in levels if space.allows(config := {**dict(example or {}), name: level})]
+        with Isolated() as isolated:
+            runs = [Run(task, config, isolated=isolated) for config in configs]
+        for run in runs[1:]:
+            reason = misfit((runs[0].model, runs[0].optimizer), (run.model, run.optimizer))
+            if reason:
+                raise TaskError(
+                    f"{name!r} has schedule=True, but a trial with {name}={run.config[name]!r} cannot go on from one "
+                    f"with {runs[0].config[name]!r}: {reason}. Leave schedule= out."
+                )
 
 
 def _task_directions(task: Task, minimize: str | list[str] | None, maximize: str | list[str] | None) -> dict[str, bool]:

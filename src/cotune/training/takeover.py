@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -40,6 +41,20 @@ def keep(thing: Any, own: Groups | None, others: Groups | None) -> None:
     for i, (group, mine, other) in enumerate(zip(thing.optimizer.param_groups, own, others, strict=True)):
         if mine["lr"] != other["lr"]:
             _rebase(thing, i, group, mine["lr"])
+
+
+def misfit(here: tuple[nn.Module, Optimizer], there: tuple[nn.Module, Optimizer]) -> str | None:
+    """Why a training cannot go on from another one's state; None if it can."""
+    shapes, others = ({name: tuple(t.shape) for name, t in model.state_dict().items()} for model, _ in (here, there))
+    for name in dict.fromkeys([*shapes, *others]):
+        if shapes.get(name) != others.get(name):
+            return f"{name} is {_shape(shapes.get(name))} in one model and {_shape(others.get(name))} in the other"
+    kind, other = (type(optimizer).__name__ for _, optimizer in (here, there))
+    return None if kind == other else f"one optimiser is {kind}, the other is {other}"
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else str(shape)
 
 
 def take_over(optimizer: Optimizer, scheduler: LRScheduler | None, own: Groups, others: Groups) -> None:

@@ -89,6 +89,12 @@ class Task:
         return self.measures[0].name, self.measures[0].maximize
 
     @property
+    def reshuffles(self) -> bool:
+        """Whether every run has a validation split of its own."""
+        held = self._sources[1]
+        return isinstance(held, Holdout) and held.reshuffle
+
+    @property
     def loss_is_elementwise(self) -> bool:
         """Whether the loss compares numbers of equal shape, so that a target (n,) belongs to an output (n, 1)."""
         return isinstance(self.loss, _ELEMENTWISE)
