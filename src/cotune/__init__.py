@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cotune.schedule import Schedule
     from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, SuccessiveHalving
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
+    from cotune.space.recipes import scheduled_rate
     from cotune.strategies import Grid, Random
     from cotune.strategies.bayesian import BayesianOptimization
     from cotune.strategies.cmaes import CmaEs
@@ -69,6 +70,7 @@ _HOME = {
     "maximize": "cotune.study.functions",
     "minimize": "cotune.study.functions",
     "one_of": "cotune.space",
+    "scheduled_rate": "cotune.space.recipes",
 }
 
 __all__ = [
@@ -111,6 +113,7 @@ __all__ = [
     "maximize",
     "minimize",
     "one_of",
+    "scheduled_rate",
 ]
 
 

@@ -160,7 +160,7 @@ def hidden(config: Any) -> nn.Module:
 @pytest.mark.parametrize(
     ("marked", "options", "said"),
     [
-        ({"hidden": ct.Int(2, 8, schedule=True)}, {"model": hidden}, "'hidden' has schedule=True, but a trial with hidden=8 cannot go on"),
+        ({"hidden": ct.Int(2, 8, schedule=True)}, {"model": hidden}, "with hidden=8 cannot go on from one with 2"),
         ({"optimizer": ct.Categorical(["sgd", "adam"], schedule=True)}, {}, "one optimiser is SGD, the other is Adam"),
         ({"learning_rate": ct.Float(0.1, 1.0, schedule=True)}, {"validation": RESHUFFLED}, "reshuffle"),
     ],

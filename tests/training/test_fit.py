@@ -151,6 +151,26 @@ def test_named_schedules_step_per_batch_down_to_zero(name, factors):
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0)
 
 
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [
+        ("cosine", [1.0, 0.6, 0.2]),
+        ("linear", [1.0, 0.6, 0.2]),
+        ("wsd", [1.0, 1.0, 0.2]),
+    ],
+)
+def test_a_share_of_the_rate_is_left_at_the_end(name, factors):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = ct.schedules.named(optimizer, Config({"schedule": name, "final_share": 0.2}), 10)
+    rates = []
+    for _ in range(11):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates[::5] == pytest.approx(factors)
+    assert name != "wsd" or rates[8:] == pytest.approx([1.0, 0.6, 0.2])
+
+
 def test_warmup_rises_linearly_to_the_full_rate():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = ct.schedules.named(optimizer, Config({"warmup": 0.5}), 8)

@@ -29,7 +29,7 @@ LOSS = "loss:"
 TORCHS = frozenset({*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"})
 TRAININGS = frozenset({
     "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "batch_size", "label_smoothing",
-    "grad_clip", "schedule", "warmup", "epochs", "data_fraction",
+    "grad_clip", "schedule", "warmup", "final_share", "epochs", "data_fraction",
 })  # fmt: skip
 DEPTH = 6
 
