@@ -51,10 +51,9 @@ def task() -> ct.Task:
 def searched(optimizer: str, seed: int, strategy: str, *, is_population: bool, lanes: int = MEMBERS) -> ct.Study:
     """One search; its learning rate changes while trials train, or is constant."""
     low, high = RANGES[optimizer]
-    space = ct.Space(
-        optimizer=[optimizer], momentum=ct.Categorical([0.9], when={"optimizer": "sgd"}),
-        learning_rate=ct.Float(low, high, log=True, schedule=is_population),
-    )  # fmt: skip
+    rate = ct.Float(low, high, log=True, schedule=is_population)
+    fixed = {"optimizer": [optimizer], **({"momentum": [0.9]} if optimizer == "sgd" else {})}
+    space = ct.Space(fixed, learning_rate=rate)
     scheduler, executor = ct.PBT(MEMBERS) if is_population else "none", ct.Fused(lanes) if lanes > 1 else ct.Inline()
     study = ct.Study(
         task(), space, minimize="loss", strategy=strategy, scheduler=scheduler, executor=executor, seed=seed
