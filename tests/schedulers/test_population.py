@@ -61,7 +61,7 @@ def test_records_say_who_was_replaced_and_why() -> None:
     assert fork["strategy"] == "pbt" and fork["replaces"] == 8
     assert (fork["rung"], fork["of"]) == (3, 10) and fork["rank"] in (1, 2)
     assert set(fork["changed"]) <= {"x"}
-    assert stop == {"why": "among the worst of its population", "replaced by": 10, "rung": 3, "rank": 9, "of": 10}
+    assert stop == {"why": "among the worst of its population", "replaced by trial": 10, "rung": 3, "rank": 9, "of": 10}
     assert [p["rank"] for p in run.history.decision(0)["promotions"]] == [1, 1]
 
 

@@ -31,7 +31,7 @@ def _fork(found: Explanation) -> str:
     if found.parent is None:
         return ""
     record, (parent, step) = found.decision, found.parent
-    stood = f" ({record.rank} of {record.of} then)" if record.rank and record.of else ""
+    stood = f" (rank {record.rank} of {record.of} then)" if record.rank and record.of else ""
     place = f", in place of trial {record.replaces}" if record.replaces is not None else ""
     changes = ", ".join(f"{printable(name)} {_setting(old)} -> {_setting(new)}" for name, old, new in record.changed)
     return f"from trial {parent} after {step} steps{stood}{place}: {changes or 'with the same configuration'}"
@@ -97,8 +97,8 @@ def _outcome(found: Explanation) -> str:
         return wording.failure(found.failure)
     if found.value is None:
         return f"no result: it is {found.state}"
-    left = found.state in (State.PAUSED, State.STOPPED)
-    after = f" after {found.step} of {found.steps} steps, where it is {found.state}" if left else ""
+    left = {State.PAUSED: "where it is paused", State.STOPPED: "where it was stopped"}.get(found.state)
+    after = f" after {found.step} of {found.steps} steps, {left}" if left else ""
     came = f"{printable(found.objective)} {shown(found.value)}{after}"
     if found.predicted is None:
         return came

@@ -91,11 +91,9 @@ class PBT:
         >>> PBT(16).outline(30)
         'a population of 16, compared every 3 epochs: the worst 3 go on from the best 3'
         """
-        n = max(1, int(self.share * self.population))
-        return (
-            f"a population of {self.population}, compared every {self._interval(steps)} epochs: "
-            f"the worst {n} go on from the best {n}"
-        )
+        n, every = max(1, int(self.share * self.population)), self._interval(steps)
+        when = "after every epoch" if every == 1 else f"every {every} epochs"
+        return f"a population of {self.population}, compared {when}: the worst {n} go on from the best {n}"
 
     def _interval(self, steps: int) -> int:
         return self.every or max(1, steps // 10)
@@ -168,5 +166,5 @@ def _goes_on(number: int, history: History, steps: int) -> bool:
 
 def _stopped(number: int, members: Members) -> Stop:
     generation = members.at[members.history.step(number)]
-    why = {"why": "among the worst of its population", "replaced by": members.holder(number)}
+    why = {"why": "among the worst of its population", "replaced by trial": members.holder(number)}
     return Stop(number, {**why, **generation.standing(number)})
