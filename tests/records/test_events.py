@@ -12,13 +12,14 @@ EXAMPLES = [
     created(plane(), accuracy=True),
     e.Setting("machine", {"threads": 2}),
     e.Enqueued(0, {"x": 0.5}),
-    e.Started(1, {"名": None}, "w", 3, {"why": "测试"}, 7, parent=(0, 2)),
+    e.Started(1, {"名": None}, "w", 3, {"why": "测试"}, 7, parent=(0, 2), state=("file", "sha")),
     e.Resumed(1, "w", 2, None, 9),
     e.Reclaimed(1, 2),
     e.Stopped(1, {"rung": 3}, 10),
     e.Reported(1, 1, [1, 2], {"loss": [0.1, math.inf], "auc": [0.5, 0.25]}),
     e.Checkpointed(1, 1, 2, "file", "sha"),
     e.Reached(1, 1, 2, 0.5),
+    e.Passed(1, 1, 2, 6, {"rung": 2}, 11),
     e.Released(1, 1, 0.5),
     e.Finished(1, 1, 2, {"loss": 0.1, "worst": -math.inf}, 0.5),
     e.Failed(1, 1, "error", "ValueError: no", "Traceback", 0.5),
@@ -52,7 +53,7 @@ def test_a_file_of_the_first_format_is_read_for_ever() -> None:
 
 def test_decisions_and_facts_are_told_apart() -> None:
     decisions = {kind.kind for kind in e.KINDS if kind.is_decision}
-    assert decisions == {"created", "setting", "enqueued", "started", "resumed", "reclaimed", "stopped"}
+    assert decisions == {"created", "setting", "enqueued", "started", "resumed", "reclaimed", "stopped", "passed"}
 
 
 def test_every_fact_carries_its_lease() -> None:

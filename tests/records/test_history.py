@@ -16,6 +16,7 @@ from cotune.records import (
     Failed,
     Finished,
     History,
+    Passed,
     Reached,
     Reclaimed,
     Released,
@@ -175,7 +176,8 @@ def _examples() -> dict[type, object]:
     return {
         Enqueued: Enqueued(0, A), type(started(0, A)): started(0, A), Resumed: Resumed(0, "w", 2, None, 1),
         Reported: Reported(0, 1, [1], {"value": [1.0]}), Checkpointed: Checkpointed(0, 1, 1, "f", "s"),
-        Reached: Reached(0, 1, 1), Released: Released(0, 1), Reclaimed: Reclaimed(0, 1), Finished: done(0, 1.0),
+        Reached: Reached(0, 1, 1), Passed: Passed(0, 1, 1, 3, {}, 1), Released: Released(0, 1),
+        Reclaimed: Reclaimed(0, 1), Finished: done(0, 1.0),
         Failed: Failed(0, 1, "error", "no"), Stopped: Stopped(0, {}, 1),
     }  # fmt: skip
 
@@ -210,6 +212,39 @@ def test_nothing_follows_an_outcome(state: State) -> None:
 
 def test_an_outcome_or_a_decision_to_stop_ends_a_trial_and_nothing_else_does() -> None:
     assert {kind for (_, kind), after in TRANSITIONS.items() if after.is_final} == {Finished, Failed, Stopped}
+
+
+def test_a_trial_that_passes_its_milestone_arrives_there_and_keeps_its_lease() -> None:
+    events = [started(0, A, until=1), Reported(0, 1, [1], {"value": [2.0]}), Passed(0, 1, 1, 3, {"rung": 1}, 2)]
+    history = history_of(plane(), events, steps=9)
+    assert history.holds(0, 1) and history.until(0) == 3 and history.steps_paid == 3
+    assert history.arrivals == [(0, 1, False)] and history.y[0, 0] == 2.0
+    assert history.decision(0)["promotions"] == [{"rung": 1}]
+
+
+def test_a_fork_begins_where_its_parent_was_and_is_paid_for_its_own_steps() -> None:
+    events = [
+        started(0, A, until=2), Reported(0, 1, [1, 2], {"value": [2.0, 1.0]}), Checkpointed(0, 1, 2, "f", "s"),
+        Reached(0, 1, 2), started(1, A, until=4, parent=(0, 2)),
+    ]  # fmt: skip
+    history = history_of(plane(), events, steps=9)
+    assert (history.step(1), history.steps_paid, history.forks, history.n_proposed) == (2, 4, [1], 1)
+    assert history.checkpoint(1).file.startswith("000000-1-2") and history.checkpoint(1).step == 2
+    history.extend([Reported(1, 1, [3], {"value": [0.5]}), Released(1, 1)])
+    assert history.step(1) == 2  # goes back to what it inherited
+    assert history.lineage(1) == [(0, 0), (1, 2)] and history.lineage(0) == [(0, 0)]
+
+
+def test_the_place_of_a_trial_counts_proposed_ones_only() -> None:
+    events = [
+        started(0, A, until=1),
+        Checkpointed(0, 1, 1, "f", "s"),
+        Reached(0, 1, 1),
+        started(1, A, parent=(0, 1)),
+        started(2, A),
+    ]
+    history = history_of(plane(), events, steps=9)
+    assert [history.place(number) for number in range(3)] == [0, 1, 1] and history.n_proposed == 2
 
 
 def test_a_lease_that_cannot_pause_is_known_as_one() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cotune.printable import printable
 from cotune.records import CAUSES, DecisionRecord, Failure, State, Trial
-from cotune.schedulers import has_shown_that_it_cannot_pause
+from cotune.schedulers import has_shown_that_it_reports_too_little
 from cotune.study import Study
 from cotune.study.panel import duration
 from cotune.study.trials import shown
@@ -84,8 +84,8 @@ def chosen(study: Study) -> list[tuple[str, str]]:
         what: f"{printable(one['name'])}, chosen by auto: {printable(one['why'])}" if one else ""
         for what, one in told.items()
     }
-    if (told["scheduler"] or {}).get("name") == "asha" and has_shown_that_it_cannot_pause(study.history):
-        said["scheduler"] += "; but the function cannot pause, so trials are trained to their ends"
+    if (told["scheduler"] or {}).get("name") == "asha" and has_shown_that_it_reports_too_little(study.history):
+        said["scheduler"] += "; but the function does not report at every rung, so its trials are trained to their ends"
     return list(said.items())
 
 

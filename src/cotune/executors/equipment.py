@@ -40,7 +40,9 @@ class Equipment:
 
     objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
     own, made when asked for. notice: shows the user a line while the search goes on. space: what trials are drawn from.
-    recall, remember: what this machine taught an executor of this study, by name; None for nothing.
+    recall, remember: what this machine taught an executor of this study, by name; None for nothing. judge: (trial,
+    lease, step, seconds that it took) of a trial that came to its milestone and keeps no state to pause with -> until
+    which step it goes on, None if it is stopped; without a judge it is left and begins again.
     """
 
     objective: Callable[[Any], Any]
@@ -51,6 +53,7 @@ class Equipment:
     space: Space
     recall: Callable[[str], JsonValue]
     remember: Callable[[str, JsonValue], None]
+    judge: Callable[[int, int, int, float], int | None] | None = None
 
 
 class Equippable(Protocol):

@@ -65,7 +65,8 @@ class _InlineExecutor:
                 return
             with Isolated() as isolated:
                 events = self._train(job, isolated, emit)
-            emit(events)
+            if events:
+                emit(events)
         except LeaseLost:
             return
 
@@ -84,6 +85,8 @@ class _InlineExecutor:
             trial.take_up()
             with interruption.exposed():
                 result = self._equipment.objective(trial)
+            if trial.was_stopped:
+                return []
             if trial.was_told_to_leave and trial.step != job.steps:  # at its last step it has its result all the same
                 return [*trial.leave(), self._pause(job, trial, begun)]
             before = trial.finish()
@@ -93,7 +96,7 @@ class _InlineExecutor:
             return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
             if isinstance(error, Paused) and trial.must_leave:
-                return [*trial.leave(), self._pause(job, trial, begun)]
+                return [] if trial.was_stopped else [*trial.leave(), self._pause(job, trial, begun)]
             failure = outcome.of_error(job, error, _since(begun))  # of a lost lease, `emit` will say so again
         _free_memory(failure)
         return [*trial.leave(), failure]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class RunningTrial:
         self._made_with: dict[str, Any] = {}
         self._restored: Mapping[str, Any] = {}
         self._counts_epochs, self._is_inside_epoch = False, False
-        self.was_told_to_leave = False
+        self._judge, self._begun_at = equipment.judge, time.monotonic()
+        self.was_told_to_leave, self.was_stopped = False, False
         self.isolated.seed(integer(self.seed, Purpose.INIT))
 
     @property
@@ -111,7 +113,7 @@ class RunningTrial:
         if not self._counts_epochs:
             self.step += 1
         self._reports.add(self.step + self._is_inside_epoch, values)
-        if not self._counts_epochs and (self._interruption.is_requested or self._is_cut_short):
+        if not self._counts_epochs and (self._interruption.is_requested or (self._is_cut_short and not self._passes())):
             self.was_told_to_leave = True
         return not (self.was_told_to_leave or self._interruption.is_requested)
 
@@ -144,7 +146,20 @@ class RunningTrial:
         """Facts to log when the function was left without a result. For executors."""
         return self._reports.take()
 
+    def _passes(self) -> bool:
+        """Whether a trial that keeps no state goes on from its milestone at once."""
+        if self._tracked or self._judge is None or self.was_stopped or self._interruption.is_requested:
+            return False
+        self._reports.flush()
+        with self._interruption.shielded():
+            until = self._judge(self.number, self._job.epoch, self.step, round(time.monotonic() - self._begun_at, 6))
+        self.was_stopped = until is None
+        self._job = replace(self._job, until=until or self._job.until)
+        return not self.was_stopped
+
     def _leave_if_due(self) -> None:
+        if self._is_cut_short and self._passes():
+            return
         if self.must_leave:
             if self._tracked and self.step > self._job.step:
                 self._reports.flush(self._save())

@@ -66,7 +66,7 @@ class _SimulatedExecutor:
     def __init__(self, workers: int, seconds: Callable[[Config, int], float], equipment: Equipment) -> None:
         self.slots = workers
         self._seconds, self._interruption = seconds, equipment.interruption
-        self._inline = Inline().equip(equipment)
+        self._inline = Inline().equip(replace(equipment, judge=None))  # its clock runs ahead of the log's
         self._jobs: deque[Job] = deque()
         self._arrivals: list[_Arrival] = []
         self._now_s = 0.0

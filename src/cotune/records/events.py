@@ -183,6 +183,21 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A trial that cannot pause came to its milestone and goes on at once, until a later one; `decision` says why."""
+
+    kind: ClassVar[str] = "passed"
+    is_decision: ClassVar[bool] = True
+
+    number: int
+    epoch: int
+    step: int
+    until: int | None
+    decision: dict[str, JsonValue]
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """The worker gave the trial back unfinished (a signal); it waits, and no attempt is counted."""
 
@@ -225,7 +240,7 @@ class Failed:
 
 KINDS: tuple[type[Event], ...] = (
     Created, Setting, Enqueued, Started, Resumed, Reclaimed, Stopped,
-    Reported, Checkpointed, Reached, Released, Finished, Failed,
+    Reported, Checkpointed, Reached, Passed, Released, Finished, Failed,
 )  # fmt: skip
 _BY_KIND: dict[str, Any] = {event.kind: event for event in KINDS}
 _FIELDS = {event.kind: tuple(f.name for f in fields(event)) for event in KINDS}  # type: ignore[arg-type]

@@ -355,10 +355,10 @@ class History:
             self.steps = self.steps or event.step
         elif isinstance(event, e.Started) and event.parent is not None:
             self.forks.append(event.number)
-        if isinstance(event, e.Reached | e.Finished | e.Failed):
+        if isinstance(event, e.Reached | e.Passed | e.Finished | e.Failed):
             self._arrive(event, row)
 
-    def _arrive(self, event: e.Reached | e.Finished | e.Failed, row: Row) -> None:
+    def _arrive(self, event: e.Reached | e.Passed | e.Finished | e.Failed, row: Row) -> None:
         """Note a trial at a milestone or its outcome, and what it is worth by now."""
         number, has_failed = event.number, isinstance(event, e.Failed)
         losses = [math.nan] * len(self.objectives) if has_failed else self.losses(number, row.step)

@@ -88,10 +88,17 @@ class Row:
         self.epoch += 1
 
     def _resumed(self, event: e.Resumed) -> None:
-        if event.decision:
-            record = self.decision
-            self._decide({**record, "promotions": [*record.get("promotions", []), event.decision]})
+        self._promoted(event.decision)
         self._leased(event)
+
+    def _promoted(self, why: Mapping[str, JsonValue]) -> None:
+        if why:
+            record = self.decision
+            self._decide({**record, "promotions": [*record.get("promotions", []), why]})
+
+    def _passed(self, event: e.Passed) -> None:
+        self.step, self.until = event.step, event.until
+        self._promoted(event.decision)
 
     def _reclaimed(self, event: e.Reclaimed) -> None:
         self.attempts += 1
@@ -160,6 +167,7 @@ _FOLD: dict[type[Event], Callable[[Row, Any], None]] = {
     e.Reported: Row._reported,
     e.Checkpointed: Row._checkpointed,
     e.Reached: Row._reached,
+    e.Passed: Row._passed,
     e.Released: Row._released,
     e.Finished: Row._finished,
     e.Failed: Row._failed,

@@ -37,6 +37,7 @@ TRANSITIONS: dict[tuple[State | None, type[Event]], State] = {
     (State.RUNNING, e.Reported): State.RUNNING,
     (State.RUNNING, e.Checkpointed): State.RUNNING,
     (State.RUNNING, e.Reached): State.PAUSED,
+    (State.RUNNING, e.Passed): State.RUNNING,
     (State.RUNNING, e.Released): State.WAITING,
     (State.RUNNING, e.Reclaimed): State.WAITING,
     (State.RUNNING, e.Finished): State.DONE,

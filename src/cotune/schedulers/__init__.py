@@ -6,9 +6,9 @@ from cotune.schedulers.median import MedianStopping
 from cotune.schedulers.plain import Plain
 from cotune.schedulers.population import PBT
 from cotune.schedulers.scheduler import Scheduler, share_of_steps
-from cotune.schedulers.tried import ASHAIfItCan, has_shown_that_it_cannot_pause
+from cotune.schedulers.tried import ASHAIfItCan, has_shown_that_it_reports_too_little
 
 __all__ = [
     "ASHA", "PBT", "ASHAIfItCan", "Hyperband", "MedianStopping", "Plain", "Scheduler", "SuccessiveHalving",
-    "has_shown_that_it_cannot_pause", "share_of_steps",
+    "has_shown_that_it_reports_too_little", "share_of_steps",
 ]  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
-from cotune.records import Action, Draw, History, Resume, Start, Suggestion, whole_number
+from cotune.records import Action, Draw, History, Resume, Start, Stop, Suggestion, whole_number
 from cotune.records.following import followed
-from cotune.schedulers.rungs import Ladder, promoted, rungs
+from cotune.schedulers.rungs import Ladder, promoted, rungs, standing
 from cotune.schedulers.unfinished import unfinished, waiting
 
 _FINAL = "nothing new to try, and none has come to its end: the best goes on"
 _LEADER = "among the best of its rung"
+_BEHIND = "not among the best of its rung"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class ASHA:
     is among the best when it comes, and all of them would go on. Ties go to the earlier trial. NaN is the worst and
     never goes on; a trial that fails counts in the rung that it was heading for, and its place in the one before is
     given back; one that has fewer steps than the others counts there too. With several objectives the non-dominated go
-    first. Trials of different steps are never compared.
+    first. Trials of different steps are never compared. A trial that cannot pause, because it keeps no state to go on
+    from, is judged when it comes to a rung (`judge`).
 
     factor: of how many one goes on, and by how much further. first: the lowest step of a rung.
     """
@@ -45,16 +48,41 @@ class ASHA:
             return unfinished(history, slots, suggest, None)
         steps = rungs(history.steps, self.first, self.factor)
         ladder, lowest = followed(self._cache, history, lambda: Ladder(history, steps)), steps[0]
+        judged = [self._judged(number, history.step(number), ladder) for number in ladder.stateless]
+        stops = [action for action in judged if isinstance(action, Stop)]
         actions = waiting(history, slots, lambda number: lowest)
-        for action in self._promotions(ladder, history):
-            if len(actions) >= slots:
-                return actions
-            actions.append(action)
+        going_on = (action for action in judged if isinstance(action, Resume))
+        actions += islice(chain(going_on, self._promotions(ladder, history)), slots - len(actions))
         if len(actions) < slots:
             actions += [Start(suggestion, lowest) for suggestion in suggest(slots - len(actions))]
         if not actions and not history.running:
             actions += self._last_resort(ladder, history)
-        return actions
+        return [*stops, *actions]
+
+    def judge(self, history: History, number: int, step: int) -> Resume | Stop:
+        """What becomes of a trial that keeps no state and comes to a rung: it goes on at once, or it is stopped.
+
+        It goes on if it is among the best n / factor, rounded up, of those that came so far, itself included: the first
+        one does. One without a loss is stopped.
+        """
+        assert history.steps is not None, "without a last step there are no rungs"
+        steps = rungs(history.steps, self.first, self.factor)
+        return self._judged(number, step, followed(self._cache, history, lambda: Ladder(history, steps)))
+
+    def _judged(self, number: int, step: int, ladder: Ladder) -> Resume | Stop:
+        history = ladder.history
+        level = next((level for level in ladder.levels if level[0].step == step), None)
+        if level is None:
+            return Resume(number, history.steps)
+        rung, above = level
+        losses, n = history.losses(number, step), rung.n + (number not in rung.losses)
+        if any(map(math.isnan, losses)):
+            return Stop(number, {"why": "no loss at its rung", "rung": step})
+        share = -(-n // self.factor)
+        place = rung.standing(number, losses, share, history)
+        if place.rank > share:
+            return Stop(number, standing(place, rung, n, _BEHIND))
+        return Resume(number, above.step, {**standing(place, rung, n, _LEADER), "until": above.step})
 
     def outline(self, steps: int) -> str:
         """The rungs in words.
@@ -78,7 +106,8 @@ class ASHA:
     def _promotions(self, ladder: Ladder, history: History) -> Iterator[Resume]:
         for rung, above in reversed(ladder.levels):
             share = rung.n // self.factor
-            for place in islice(rung.leaders(share, history), max(0, share + 1 - ladder.n_gone(rung))):
+            places = (place for place in rung.leaders(share, history) if history.checkpoint(place.number) is not None)
+            for place in islice(places, max(0, share + 1 - ladder.n_gone(rung))):
                 yield promoted(place, rung, above, _LEADER)
 
     def _last_resort(self, ladder: Ladder, history: History) -> list[Action]:

@@ -74,6 +74,13 @@ class MedianStopping:
             actions += [Start(one, self._next(0, history.steps)) for one in suggest(slots - n_going)]
         return actions
 
+    def judge(self, history: History, number: int, step: int) -> Resume | Stop:
+        """What becomes of a trial that cannot pause: the same, judged before it is counted."""
+        assert history.steps is not None, "without a last step there are no milestones"
+        averages = followed(self._cache, history, lambda: _Averages(history))
+        reason = self._reason(number, averages, is_counted=False)
+        return Resume(number, self._next(step, history.steps)) if reason is None else Stop(number, reason)
+
     def outline(self, steps: int) -> str:
         """When trials are judged, in words."""
         return f"judged every {self._interval(steps)} epochs from epoch {self._next(0, steps)} on"
@@ -86,12 +93,12 @@ class MedianStopping:
         ahead = self.grace if step < self.grace else step + self._interval(last)
         return min(ahead, last)
 
-    def _reason(self, number: int, averages: _Averages) -> dict[str, JsonValue] | None:
-        """Why a paused trial is stopped; None if it goes on."""
+    def _reason(self, number: int, averages: _Averages, *, is_counted: bool = True) -> dict[str, JsonValue] | None:
+        """Why a trial is stopped; None if it goes on. is_counted: whether it is among those that came so far."""
         step = averages.history.step(number)
         losses = _known(averages.history, number, step)
         others = averages.at.get(step, [])
-        if len(others) - bool(losses) < self.least:  # its own average is among them
+        if len(others) - (is_counted and bool(losses)) < self.least:
             return None
         best, threshold = min(losses, default=math.inf), median(others)
         if best <= threshold:

@@ -96,6 +96,19 @@ class Rung:
         if k > 0 and self.idle:
             yield from self._best_of_one(k, history) if len(history.objectives) == 1 else self._best_of_many(k, history)
 
+    def standing(self, number: int, losses: tuple[float, ...], k: int, history: History) -> Place:
+        """Where a trial with such losses would stand if it came now, and the k-th of them all then."""
+        if len(losses) > 1:
+            others = [other for other in islice(reversed(self.losses), WINDOW) if other != number]
+            known = [self.losses[other] for other in reversed(others[: WINDOW - 1])]
+            order = leading(np.array([*known, losses]), len(known) + 1).tolist()
+            return Place(number, order.index(len(known)) + 1, None)
+        among, own = [*self._ranked], Key(losses[0], number)
+        if number not in self.losses:
+            insort(among, own)
+        rank = bisect_left(among, own) + 1
+        return Place(number, rank, history.value_of(among[min(k, len(among)) - 1].loss))
+
     def _best_of_one(self, k: int, history: History) -> Iterator[Place]:
         threshold = history.value_of(self._ranked[min(k, len(self._ranked)) - 1].loss)
         for key in self.idle:
@@ -133,12 +146,19 @@ class Ladder(Follower):
         super().__init__(history)
         self.rungs = [Rung(step) for step in steps]
         self._at: dict[int, int] = {}
+        self._stateless: set[int] = set()
         self._stopped_at: dict[int, Rung] = {}
 
     @property
     def levels(self) -> list[tuple[Rung, Rung]]:
         """Every rung with the one above it, from the lowest."""
         return list(pairwise(self.rungs))
+
+    @property
+    def stateless(self) -> list[int]:
+        """Who is paused at a rung and has no state to go on from, by number."""
+        self._stateless &= self.history.paused
+        return sorted(self._stateless)
 
     def n_gone(self, rung: Rung) -> int:
         """How many that stopped at a rung went on from it; one whose going on failed has not."""
@@ -157,19 +177,27 @@ class Ladder(Follower):
             return
         if not any(rung.n for rung in self.rungs):
             require_reported(arrival, self.history)
-        while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= arrival.step:
+        self._climb(number, at, arrival.step)
+        if self.history.checkpoint(number) is None:
+            self._stateless.add(number)
+        at = self._at[number]
+        if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
+            self.rungs[at + 1].add_short()
+
+    def _climb(self, number: int, at: int, step: int) -> None:
+        """Enter a trial in the rungs above the one that it was at, up to a step."""
+        while at + 1 < len(self.rungs) and self.rungs[at + 1].step <= step:
             at += 1
             rung = self.rungs[at]
-            stops_here = rung.step == arrival.step
+            stops_here = rung.step == step
             rung.add(number, self.history.losses(number, rung.step), is_idle=stops_here)
             if stops_here:
                 self._stopped_at[number] = rung
         self._at[number] = at
-        if at + 1 < len(self.rungs) and self.history.has_finished(number, arrival.step):
-            self.rungs[at + 1].add_short()
 
     def _leave(self, arrival: Arrival) -> None:
         """The rung where it stopped before has one more that went on, if it did not fail on the way."""
+        self._stateless.discard(arrival.number)
         rung = self._stopped_at.pop(arrival.number, None)
         if rung is not None and not arrival.has_failed:
             rung.n_gone += 1
@@ -196,7 +224,10 @@ def _drop(ordered: list[Key], key: Key) -> None:
 
 def promoted(place: Place, rung: Rung, above: Rung, why: str) -> Resume:
     """The trial goes on to the rung above, and its record says why."""
-    record: dict[str, JsonValue] = {"why": why, "rung": rung.step, "rank": place.rank, "of": rung.n}
-    if place.threshold is not None:
-        record["threshold"] = place.threshold
-    return Resume(place.number, above.step, {**record, "until": above.step})
+    return Resume(place.number, above.step, {**standing(place, rung, rung.n, why), "until": above.step})
+
+
+def standing(place: Place, rung: Rung, n: int, why: str) -> dict[str, JsonValue]:
+    """For a record: where a trial stands among the n of its rung."""
+    record: dict[str, JsonValue] = {"why": why, "rung": rung.step, "rank": place.rank, "of": n}
+    return record if place.threshold is None else {**record, "threshold": place.threshold}

@@ -9,7 +9,11 @@ from cotune.records import Action, Draw, History, Suggestion
 
 
 class Scheduler(Protocol):
-    """Plans from what is known, as a pure function: no clock, no file, no global generator."""
+    """Plans from what is known, as a pure function: no clock, no file, no global generator.
+
+    One that can also decide about a trial that cannot pause has a method `judge(history, number, step)`: it is asked
+    when such a trial came to its milestone, and says Resume or Stop.
+    """
 
     def plan(
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw

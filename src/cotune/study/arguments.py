@@ -101,10 +101,10 @@ def check_part(kind: str, part: object, method: str) -> None:
         raise StudyError(f"Study({kind}={part!r}) takes a name, e.g. 'auto', or an object with {method}()")
 
 
-def checked_number(trial: object, number: object) -> int:
-    """The number of a trial that is told; trial: what the user gave."""
+def checked_number(trial: object, number: object, call: str) -> int:
+    """The number of a trial that is told or reported, as `call` says; trial: what the user gave."""
     if isinstance(number, bool) or not isinstance(number, int):
-        raise StudyError(f"study.tell({trial!r}, ...) takes what ask() gave, or a trial's number")
+        raise StudyError(f"study.{call}({trial!r}, ...) takes what ask() gave, or a trial's number")
     return number
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cotune.config import Config
 from cotune.errors import ReportError
-from cotune.records import Event, Failed, Finished, History, State, real_number
+from cotune.records import Event, Failed, Finished, History, Reported, State, real_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,20 @@ class AskedTrial:
     config: Config
     seed: int
     epoch: int
+
+
+def reported(history: History, number: int, epoch: int, step: int | None, metrics: Mapping[str, Any]) -> Reported:
+    """Metrics of one step. step: None for the one after the last that was reported. Raises ReportError."""
+    if not metrics:
+        raise ReportError(f"study.report(trial {number}, ...) needs at least one named metric, e.g. loss=0.3")
+    known = history.step(number)
+    at = known + 1 if step is None else step
+    if isinstance(at, bool) or not isinstance(at, int) or at <= known:
+        raise ReportError(
+            f"study.report(trial {number}, step={step!r}) takes a whole number above the last step, {known}"
+        )
+    values = {name: [real_number(name, value)] for name, value in metrics.items()}
+    return Reported(number, epoch, [at], values)
 
 
 def outcome_of(
@@ -34,7 +48,7 @@ def outcome_of(
     wild = [f"{name} = {values[name]}" for name in history.objectives if not math.isfinite(values[name])]
     if wild:
         return Failed(number, epoch, "diverged", ", ".join(wild))
-    return Finished(number, epoch, history.until(number) or history.steps or 1, values)
+    return Finished(number, epoch, history.created_steps or history.steps or 1, values)
 
 
 def _values(history: History, number: int, value: Any, metrics: Mapping[str, Any]) -> dict[str, float]:

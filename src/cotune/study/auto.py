@@ -105,7 +105,7 @@ def settled_strategy(log: Log, space: Space, trials: int | None, scheduler: Sche
 def settled_scheduler(log: Log, strategy: Strategy, *, of_task: bool) -> Scheduler:
     """The same of the scheduler; there is nothing to choose where nobody knows how many epochs a trial has.
 
-    of_task: a user's own function has to show first that it can pause.
+    of_task: a user's own function has to show first what it reports.
     """
     history = log.refresh()
     if history.created_steps is None:

@@ -105,8 +105,12 @@ class Log:
         for fact in facts:
             number, epoch = fact.number, getattr(fact, "epoch", 0)
             assert number is not None
-            if not self.history.holds(number, epoch):
-                raise LeaseLost(_lost(self.history, number, epoch))
+            self.require_lease(number, epoch)
+
+    def require_lease(self, number: int, epoch: int) -> None:
+        """Raise LeaseLost unless that lease of the trial counts."""
+        if not self.history.holds(number, epoch):
+            raise LeaseLost(_lost(self.history, number, epoch))
 
 
 def require_same(history: History, created: Created) -> None:

@@ -22,6 +22,8 @@ from cotune.records import (
     Finished,
     History,
     Job,
+    Passed,
+    Reached,
     Resume,
     Resumed,
     Start,
@@ -67,7 +69,7 @@ class Planner:
     def plan(self, history: History, slots: int, worker: str, *, pausable: bool = True) -> list[Event]:
         """The decisions for up to `slots` free slots of a worker, as events; a pure function of the history.
 
-        pausable: whether the worker can leave a trial at a milestone and continue it later.
+        pausable: whether the worker can leave a trial at a milestone and continue it later; else see `judged`.
         """
         draw = draw_of(history.seed)
         has_ended = why_ended(history, self.stopping) is not None
@@ -76,7 +78,36 @@ class Planner:
         if has_ended:
             actions = [action for action in actions if _ends(action, history)]
         events = _affordable(actions, history, self.budget, worker)
-        return events if pausable else [_in_full(event, history) for event in events]
+        return events if pausable else [self._alive(event, history) for event in events]
+
+    def judged(self, history: History, number: int, step: int, seconds: float) -> list[Event]:
+        """What becomes of a running trial that came to its milestone and keeps no state: it goes on, or it is stopped.
+
+        When the search has ended or the budget is spent it is paused: should there be more, it begins again. seconds:
+        how long it has trained.
+        """
+        epoch, judge = history.epoch(number), self.judge
+        assert judge is not None, "no scheduler without a judge lets such a trial come to a milestone"
+        action = judge(history, number, step)
+        reached = Reached(number, epoch, step, seconds)
+        if isinstance(action, Stop):
+            return [reached, Stopped(number, dict(action.decision), history.position)]
+        total = self.budget.total_epochs
+        is_spent = total is not None and history.steps_paid + _cost(action, history) > total
+        if is_spent or why_ended(history, self.stopping) is not None:
+            return [reached]
+        return [Passed(number, epoch, step, action.until, dict(action.decision), history.position)]
+
+    @property
+    def judge(self) -> Callable[[History, int, int], Resume | Stop] | None:
+        """How the scheduler decides about a trial that keeps no state; None if it does not."""
+        return getattr(self.scheduler, "judge", None)
+
+    def _alive(self, event: Event, history: History) -> Event:
+        """The same for a worker that cannot pause: where nobody would judge its trials they train to their ends."""
+        if not isinstance(event, Started | Resumed):
+            return event
+        return replace(event, pausable=False, until=event.until if self.judge else history.created_steps)
 
     def outline(self, steps: int | None) -> str:
         """How the scheduler will go about trials of so many steps, in words; empty if it has nothing to say."""
@@ -252,13 +283,6 @@ def _is_beyond(action: Action, n_proposed: int, trials: int, history: History) -
             return False
 
 
-def _in_full(event: Event, history: History) -> Event:
-    """The same for a worker that cannot pause: it trains to the end."""
-    if not isinstance(event, Started | Resumed):
-        return event
-    return replace(event, pausable=False, until=history.created_steps)
-
-
 def _cost(action: Action, history: History) -> int:
     """Steps that an action may train; one for a trial whose length is not known yet."""
     match action:
@@ -287,6 +311,20 @@ def _started(action: Start, number: int, history: History, worker: str) -> Start
     state = history.checkpoint(action.parent)
     assert state is not None, f"trial {action.parent} left no state to go on from"
     return replace(started, parent=(action.parent, state.step), state=(state.file, state.sha256))
+
+
+def judge(log: Log, planner: Planner, number: int, epoch: int, step: int, seconds: float = 0.0) -> int | None:
+    """Decide about a trial that came to its milestone and cannot pause: until which step it goes on; None: not at all.
+
+    epoch: its lease. Raises LeaseLost if that does not count any more.
+    """
+
+    def choose(history: History) -> list[Event]:
+        log.require_lease(number, epoch)
+        return planner.judged(history, number, step, seconds)
+
+    event = log.decide(choose)[0]
+    return (event.until or log.history.steps) if isinstance(event, Passed) else None
 
 
 def job_of(history: History, number: int) -> Job:

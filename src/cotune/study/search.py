@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from cotune.study.best import Best
 from cotune.study.engine import measured
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
-from cotune.study.loop import Planner, Search
+from cotune.study.loop import Planner, Search, judge
 from cotune.study.objectives import Target
 from cotune.study.panel import Panel
 from cotune.study.signals import handled
@@ -66,6 +67,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         equipment = Equipment(
             workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
+            partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
         executor = workshop.executor
         if executor is None:

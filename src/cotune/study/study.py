@@ -14,11 +14,11 @@ from cotune.space import Space
 from cotune.storage import Durability, SqliteStorage, Storage
 from cotune.strategies import StartsFirst, Strategy
 from cotune.study import arguments, auto
-from cotune.study.asked import AskedTrial, is_told, outcome_of
+from cotune.study.asked import AskedTrial, is_told, outcome_of, reported
 from cotune.study.best import Best
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
-from cotune.study.loop import Budget, Planner
+from cotune.study.loop import Budget, Planner, judge
 from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import Trials
 
@@ -54,7 +54,8 @@ class Study:
 
         objective: a `ct.Task`, a function of a running trial, or None to ask and tell by hand. path: the study's
         folder; None: it lives in memory. seed: all random choices follow from it. minimize, maximize: the metrics to
-        optimise, where the objective does not say it. epochs: how often a function goes round `trial.epochs()`.
+        optimise, where the objective does not say it. epochs: how often a function goes round `trial.epochs()`, or how
+        often a trial that is asked will be reported.
         durability: "process" survives the death of processes, "power" also a power cut, for a slower log.
         Raises SpaceError, TaskError or StudyError before anything is written.
         """
@@ -72,7 +73,7 @@ class Study:
             space=self._space.to_json(),
             objectives=self._target.directions if self._target else directions(minimize, maximize),
             seed=arguments.checked_seed(seed),
-            steps=self._target.steps if self._target else None,
+            steps=self._target.steps if self._target else arguments.checked_epochs(epochs),
         )
         self._attach(None if path is None else arguments.checked_path(path, "Study(path="), durability)
         self._log.create(created)
@@ -156,6 +157,23 @@ class Study:
             raise StudyError("there is nothing left to ask: the strategy has proposed every configuration it has")
         return asked[0] if n is None else asked
 
+    def report(self, trial: AskedTrial | int, *, step: int | None = None, **metrics: float) -> bool:
+        """Log named metrics of a trial that is evaluated by hand, step by step; False when it shall not go on.
+
+        trial: what `ask` gave, or its number. step: None for the next one, counted from 1. A scheduler (`"asha"`,
+        `"median"`) compares trials by what they report; one that it stops has that as its outcome, and wants no `tell`.
+        Raises ReportError if this is no report, LeaseLost if the trial has an outcome or another worker.
+        """
+        history = self._log.refresh()
+        number, epoch = self._lease_of(trial, "report", history)
+        point = reported(history, number, epoch, step, metrics)
+        self._log.record([point])
+        goal, at = history.until(number), point.steps[-1]
+        planner = self._planner(Budget())
+        if goal is None or at < goal or at >= (history.steps or at) or planner.judge is None:
+            return True
+        return judge(self._log, planner, number, epoch, at) is not None
+
     def tell(
         self, trial: AskedTrial | int, value: float | None = None, *, failed: str | None = None, **metrics: float
     ) -> None:
@@ -166,10 +184,7 @@ class Study:
         LeaseLost if the trial has another outcome or was handed to another worker.
         """
         history = self._log.refresh()
-        number = arguments.checked_number(trial, getattr(trial, "number", trial))
-        if not 0 <= number < len(history):
-            raise StudyError(f"study.tell({number}, ...): there is no trial {number}; the study has {len(history)}")
-        epoch = history.epoch(number) if isinstance(trial, int) else trial.epoch
+        number, epoch = self._lease_of(trial, "tell", history)
         outcome = outcome_of(history, number, epoch, value=value, failed=failed, metrics=metrics)
         if not is_told(history, outcome):
             self._log.record([outcome])
@@ -324,6 +339,14 @@ class Study:
                 f"the study at {self._path} was opened for reading. To search, ask or enqueue, make it as it was made: "
                 "Study(task, space, path=...)."
             )
+
+    @staticmethod
+    def _lease_of(trial: AskedTrial | int, call: str, history: History) -> tuple[int, int]:
+        """(number, lease) of a trial that was asked."""
+        number = arguments.checked_number(trial, getattr(trial, "number", trial), call)
+        if not 0 <= number < len(history):
+            raise StudyError(f"study.{call}({number}, ...): there is no trial {number}; the study has {len(history)}")
+        return number, history.epoch(number) if isinstance(trial, int) else trial.epoch
 
     def _asked(self, number: int) -> AskedTrial:
         history = self._log.history
