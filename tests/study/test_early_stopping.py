@@ -131,3 +131,41 @@ def test_a_study_that_was_interrupted_anywhere_goes_on_as_if_it_had_not(schedule
 def test_the_panel_counts_trials_that_pause(capsys: pytest.CaptureFixture[str]) -> None:
     study().optimize(trials=20)
     assert "20/20 trials" in capsys.readouterr().err
+
+
+def test_trials_may_be_compared_by_shares_of_the_data_each_trained_once() -> None:
+    trained: list[tuple[int, float]] = []
+
+    def train(trial: object) -> None:
+        for share in trial.shares():
+            trained.append((trial.number, round(share * 9)))
+            trial.report(value=trial.config.x + 1 / share)
+
+    searched = study(train).optimize(trials=20, progress=False)
+    assert len(trained) == len(set(trained)) and {step for _, step in trained} == {1, 3, 9}
+    assert all(set(trial.steps) <= {1, 3, 9} for trial in searched.trials)
+    assert searched.best.trial.steps == [1, 3, 9] and searched.best.trial.state is State.DONE
+
+
+def test_without_a_scheduler_a_trial_is_trained_with_all_of_the_data() -> None:
+    def train(trial: object) -> float:
+        assert list(trial.shares()) == [1.0]
+        return trial.config.x
+
+    assert study(train, scheduler="none").optimize(trials=3, progress=False).history.count(State.DONE) == 3
+
+
+def test_folds_are_steps_like_others() -> None:
+    """The mean over the folds so far is what trials are compared by."""
+    trained: list[tuple[int, int]] = []
+
+    def train(trial: object) -> None:
+        scores: list[float] = []
+        for fold in trial.epochs():
+            trained.append((trial.number, fold))
+            scores.append(trial.config.x + 0.01 * fold)
+            trial.report(value=sum(scores) / len(scores))
+
+    searched = study(train, epochs=5).optimize(trials=20, progress=False)
+    assert {trial.steps[-1] for trial in searched.trials} == {2, 5} and len(trained) == len(set(trained))
+    assert all(trial.metrics["value"] > trial.config.x for trial in searched.trials)

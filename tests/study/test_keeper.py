@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
+import cotune as ct
 from builders import done, history_of, plane, started
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.snapshot import Snapshot, Stamp
-from cotune.records import Checkpointed, Event, Failed, Reached, Reclaimed, Resumed, Stopped
+from cotune.records import Checkpointed, Event, Failed, Reached, Reclaimed, Reported, Resumed, Stopped
 from cotune.study.keeper import Keeper
 
 CONFIG = {"x": 0.5, "n": 3}
@@ -94,3 +97,35 @@ def test_beyond_the_quota_stopped_trials_go_first_and_then_the_worst(tmp_path: P
     for n_kept, expected in ((3, {0, 1, 2}), (2, {0, 1}), (0, {0})):
         Keeper(store, quota_bytes=n_kept * size).tidy(history_of(plane(), events))
         assert {Stamp.of(file).number for file in store.sizes()} == expected
+
+
+def test_then_paused_ones_go_that_came_least_far_but_no_forks_and_not_the_best(tmp_path: Path) -> None:
+    store = FolderCheckpoints(tmp_path)
+    saved = [store.save(Snapshot(Stamp(number, 1, 1 if number < 3 else 3), {"n": number})) for number in range(5)]
+    events: list[Event] = []
+    for number, at in enumerate(saved):
+        events.append(started(number, CONFIG, until=3, parent=(3, 1) if number == 4 else None))
+        events.append(Reported(number, 1, [at.step], {"value": [[2.0, 1.0, 3.0, 9.0, 5.0][number]]}))
+        events += [Checkpointed(number, 1, at.step, at.file, at.sha256), Reached(number, 1, at.step)]
+    (size, *_) = store.sizes().values()
+    for n_kept, expected in ((4, {0, 1, 3, 4}), (3, {1, 3, 4}), (2, {3, 4}), (0, {4})):
+        Keeper(store, quota_bytes=n_kept * size).tidy(history_of(plane(), events, steps=9))
+        assert {Stamp.of(file).number for file in store.sizes()} == expected
+
+
+def test_a_paused_trial_whose_state_went_begins_again_and_ends_the_same(tmp_path: Path) -> None:
+    def train(trial: object) -> None:
+        trial.track(own=torch.Generator())
+        for epoch in trial.epochs():
+            trial.report(value=trial.config.x + 1 / (epoch + 1))
+
+    def study(path: Path) -> ct.Study:
+        space = {"x": (0.0, 1.0)}
+        return ct.Study(train, space, path=path, minimize="value", epochs=9, strategy="random", scheduler="asha")
+
+    whole = study(tmp_path / "whole").optimize(trials=12, progress=False)
+    study(tmp_path / "poor").optimize(trials=12, total_epochs=8, progress=False)
+    for file in (tmp_path / "poor" / "checkpoints").iterdir():
+        file.unlink()
+    poor = study(tmp_path / "poor").optimize(trials=12, progress=False)
+    assert [(t.metrics, t.state, t.curve) for t in poor.trials] == [(t.metrics, t.state, t.curve) for t in whole.trials]

@@ -54,7 +54,8 @@ class RunningTrial:
         self._tracked: dict[str, Any] = {}
         self._made_with: dict[str, Any] = {}
         self._restored: Mapping[str, Any] = {}
-        self._counts_epochs, self._is_inside_epoch = False, False
+        self._counts_epochs, self._keeps_state = False, False
+        self._under_way: int | None = None  # the step that an epoch or a share ends with
         self._judge, self._begun_at = equipment.judge, time.monotonic()
         self.was_told_to_leave, self.was_stopped = False, False
         self.isolated.seed(integer(self.seed, Purpose.INIT))
@@ -78,8 +79,7 @@ class RunningTrial:
                 keep(tracked, own, self._restored.get(_MADE_WITH, {}).get(name, own))
             else:
                 _require_state(name, tracked)
-            self._tracked[name] = tracked
-            self._made_with[name] = own
+            self._tracked[name], self._made_with[name], self._keeps_state = tracked, own, True
 
     def epochs(self, at_most: int | None = None) -> Iterator[int]:
         """The epochs that are still to train, counted from 0; ends where the scheduler says.
@@ -92,14 +92,31 @@ class RunningTrial:
         for epoch in range(self.step, min(self._job.steps, at_most or self._job.steps)):
             self._leave_if_due()
             self.isolated.seed(integer(self.seed, Purpose.NOISE, epoch))
-            self._is_inside_epoch = True
+            self._under_way = epoch + 1
             try:
                 yield epoch
             finally:  # also when the function breaks out of its loop
-                self._is_inside_epoch = False
+                self._under_way = None
                 self.step = max(self.step, self._reports.last_step)
             self.step = epoch + 1
             self._checkpoint_if_due()
+
+    def shares(self) -> Iterator[float]:
+        """What share of the data to train with, milestone after milestone; 1 at last, or at once without a scheduler.
+
+        For trials that are compared by what a part of the data says of them. A step is 1 / `Study(epochs=)` of it; each
+        share is trained from the start and reported once.
+        """
+        if self._job.steps is None:
+            raise StudyError("trial.shares() needs to know how many steps there are: Study(function, space, epochs=27)")
+        self._counts_epochs = self._keeps_state = True  # its step is all that it takes to go on
+        while self.step < self._job.steps:
+            self._leave_if_due()
+            until = self._job.until or self._job.steps
+            self.isolated.seed(integer(self.seed, Purpose.NOISE, until))
+            self._under_way = until
+            yield until / self._job.steps
+            self.step, self._under_way = until, None
 
     def report(self, **metrics: float) -> bool:
         """Log named metrics of this epoch (without `epochs`: of the next step); False when the trial must leave.
@@ -112,7 +129,7 @@ class RunningTrial:
         values = {name: real_number(name, value) for name, value in metrics.items()}
         if not self._counts_epochs:
             self.step += 1
-        self._reports.add(self.step + self._is_inside_epoch, values)
+        self._reports.add(self._under_way or self.step, values)
         if not self._counts_epochs and (self._interruption.is_requested or (self._is_cut_short and not self._passes())):
             self.was_told_to_leave = True
         return not (self.was_told_to_leave or self._interruption.is_requested)
@@ -148,7 +165,7 @@ class RunningTrial:
 
     def _passes(self) -> bool:
         """Whether a trial that keeps no state goes on from its milestone at once."""
-        if self._tracked or self._judge is None or self.was_stopped or self._interruption.is_requested:
+        if self._keeps_state or self._judge is None or self.was_stopped or self._interruption.is_requested:
             return False
         self._reports.flush()
         with self._interruption.shielded():
@@ -161,7 +178,7 @@ class RunningTrial:
         if self._is_cut_short and self._passes():
             return
         if self.must_leave:
-            if self._tracked and self.step > self._job.step:
+            if self._keeps_state and self.step > self._job.step:
                 self._reports.flush(self._save())
             raise Paused
 

@@ -17,9 +17,10 @@ _EVERY = 256
 class Keeper:
     """Drops checkpoints that nobody needs any more.
 
-    Kept always: the last state of every trial without an outcome, what a fork begins from, and the best. Dropped at
-    once: what a later state of the same trial replaced, and states of failed trials. Dropped beyond the quota: those of
-    trials that were stopped, then of finished ones, the worst first.
+    Kept always: the last state of every trial that is running or waiting, what a fork begins from, and the best.
+    Dropped at once: what a later state of the same trial replaced, and states of failed trials. Dropped beyond the
+    quota: those of trials that were stopped, then of finished ones, then of paused ones, the worst first and of the
+    paused those that came least far. A paused trial that goes on without its state begins again.
     """
 
     def __init__(self, checkpoints: Checkpoints, quota_bytes: int = QUOTA_BYTES) -> None:
@@ -67,14 +68,17 @@ def _is_ahead(history: History, stamp: Stamp) -> bool:
 
 
 def _spare(history: History, needed: dict[str, list[int]], files: Iterable[str]) -> list[str]:
-    """Files of trials with an outcome that are not on the front, in the order in which they may go."""
+    """Files of trials that are not on the front and do without, in the order in which they may go."""
     best, losses = set(history.front()), np.nan_to_num(history.y[:, 0])  # NaN: without a result
+    order = {State.STOPPED: 0, State.DONE: 1, State.PAUSED: 2}
 
-    def may_go(numbers: list[int]) -> bool:
-        return bool(numbers) and all(history.state(number).is_final and number not in best for number in numbers)
+    def may_go(number: int) -> bool:
+        does_without = history.state(number) is not State.PAUSED or history.parent(number) is None
+        return number not in best and history.state(number) in order and does_without
 
-    def worth(file: str) -> tuple[bool, float, int]:
+    def worth(file: str) -> tuple[int, int, float, int]:
         number = needed[file][0]
-        return history.state(number) is not State.STOPPED, -losses[number], number
+        state = history.state(number)
+        return order[state], history.step(number) if state is State.PAUSED else 0, -losses[number], number
 
-    return sorted((file for file in files if may_go(needed.get(file, []))), key=worth)
+    return sorted((file for file in files if needed.get(file) and all(map(may_go, needed[file]))), key=worth)
