@@ -18,13 +18,14 @@ import torch
 
 import cotune as ct
 from benchmarks import results, rivals
-from cotune.records import Created, Finished, History, Started, Suggestion
+from cotune.records import Created, Finished, History, Reached, Reported, Resumed, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.strategies import Random, Strategy
 
 LENGTHS = (100, 500, 10_000)
 WARM, TIMED = 60, 40
 BARS = {("bayesian", 100): 30.0, ("bayesian", 500): 50.0, ("bayesian", 10_000): 50.0,
+        **{("bayesian, paused trials", n): 50.0 for n in LENGTHS},
         ("tpe", 100): 2.0, ("tpe", 10_000): 5.0}  # fmt: skip
 
 NUMBERS = {f"x{i}": ct.Float(0.0, 1.0) for i in range(10)}
@@ -55,10 +56,22 @@ def add(history: History, suggestion: Suggestion) -> None:
     ])  # fmt: skip
 
 
-def suggestion_ms(strategy: Strategy, space: ct.Space, n: int) -> list[float]:
-    """Milliseconds of CPU of each timed suggestion."""
+def add_paused(history: History, suggestion: Suggestion) -> None:
+    """A trial that paused after its first epoch; one of three went on to its third."""
+    number, value = len(history), loss(suggestion.config)
+    started = Started(number, dict(suggestion.config), "w", 1, dict(suggestion.decision), history.position)
+    history.extend([started, Reported(number, 1, [1], {"value": [value + 1.0]}), Reached(number, 1, 1)])
+    if number % 3 == 0:
+        resumed = Resumed(number, "w", 2, 3, history.position)
+        history.extend([resumed, Reported(number, 2, [3], {"value": [value]}), Reached(number, 2, 3)])
+
+
+def suggestion_ms(
+    strategy: Strategy, space: ct.Space, n: int, add: Callable[[History, Suggestion], None] = add
+) -> list[float]:
+    """Milliseconds of CPU of each timed suggestion. add: what becomes of a trial."""
     history = History(space)
-    history.extend([Created(space.to_json(), {"value": False}, 0, None)])
+    history.extend([Created(space.to_json(), {"value": False}, 0, 9)])
     while len(history) < n - WARM:
         add(history, Random().suggest(history, 1, draw)[0])
     spent = []
@@ -90,9 +103,10 @@ def main() -> None:
     rows = []
     for kind, space in (("numbers", ct.Space(NUMBERS)), ("mixed", ct.Space(MIXED))):
         rival = statistics.mean(optuna_ms(space, 100))
-        for name, make in made.items():
+        cases = [(name, make, add) for name, make in made.items()]
+        for name, make, become in [*cases, ("bayesian, paused trials", ct.BayesianOptimization, add_paused)]:
             for n in LENGTHS:
-                spent = suggestion_ms(make(), space, n)
+                spent = suggestion_ms(make(), space, n, become)
                 rows.append({
                     "space": kind, "strategy": name, "trials": n, "mean_ms": statistics.mean(spent),
                     "median_ms": statistics.median(spent), "max_ms": max(spent), "bar_ms": BARS.get((name, n), ""),

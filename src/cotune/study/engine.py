@@ -26,11 +26,14 @@ _SHORT_S = 3.0
 """A search that takes less is not worth a measurement."""
 
 
-def measured(log: Log, target: Target, trials: int | None, *, learns: bool, share: float) -> tuple[Equippable, str]:
+def measured(
+    log: Log, target: Target, trials: int | None, *, learns: bool, share: float, at_once: int | None = None
+) -> tuple[Equippable, str]:
     """What `executor="auto"` trains with, and why; measured once per study, and kept in its log.
 
     trials: in total; None if that is not bounded. learns: whether suggestions follow from results. share: of
-    its epochs that a trial is expected to train. Why is empty for a function of a trial, which leaves no choice.
+    its epochs that a trial is expected to train. at_once: so many trials at most train at a time; None: any number. Why
+    is empty for a function of a trial, which leaves no choice.
     """
     task = target.task
     if task is None:
@@ -39,7 +42,7 @@ def measured(log: Log, target: Target, trials: int | None, *, learns: bool, shar
     census: Census | None = None
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
-        most = _most(trials, learns=learns)
+        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN)
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)

@@ -73,7 +73,10 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         if executor is None:
             learns = reads_results(planner.strategy)
             share = share_of_steps(planner.scheduler, log.history.steps or 1)
-            executor, why = measured(log, workshop.target, planner.budget.trials, learns=learns, share=share)
+            executor, why = measured(
+                log, workshop.target, planner.budget.trials, learns=learns, share=share,
+                at_once=getattr(planner.scheduler, "population", None),
+            )  # fmt: skip
             panel.note(why)
         trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))
