@@ -4,11 +4,14 @@ Every search has 16 trials of 20 epochs, of a network with 64 hidden units.
 
 found: the validation loss at the end, against the best constant learning rate that the same number of epochs finds, by
 evenly spread rates and by Bayesian optimisation; paired by seed, 20 seeds. Bar: the 95 % interval of the difference is
-below 0. Beside it the loss of a fresh model, trained by the schedule or with the constant rate, and the winner's sealed
-test loss. cost: CPU of a fused population over that of one training, well written or with a DataLoader, validation
-after every epoch included; minima of interleaved repeats. Bars: 6 and 3. ray: seconds of Ray Tune's population based
-training on all cores over those of ours on one, Ray's start not counted. Bar: 5. Run
-`python -m benchmarks.pbt found,cost,ray`.
+below 0. And against Bayesian optimisation of a schedule in the space (`ct.scheduled_rate`). Beside it the loss of a
+fresh model, trained by the schedule or with the constant rate, and the winner's sealed test loss.
+
+cost: CPU of a fused population over that of one training, well written or with a DataLoader, validation after every
+epoch included; minima of interleaved repeats. Bars: 6 and 3.
+
+ray: seconds of Ray Tune's population based training on all cores over those of ours on one, Ray's start not counted.
+Bar: 5. Run `python -m benchmarks.pbt found,cost,ray`.
 
 Seeds 100 to 111 were looked at before; these are reported on none of them.
 """
@@ -35,6 +38,7 @@ from benchmarks.demo import interval
 SEEDS, MEMBERS, EPOCHS, WIDTH, BATCH = range(20), 16, 20, 64, 32
 RANGES = {"adam": (1e-4, 1e-1), "sgd": (1e-3, 1.0)}
 REPEATS = 12
+WAYS = ("population", "spread rates", "bayesian", "schedule in the space")
 
 
 def network() -> nn.Module:
@@ -48,16 +52,21 @@ def task() -> ct.Task:
     )  # fmt: skip
 
 
-def searched(optimizer: str, seed: int, strategy: str, *, is_population: bool, lanes: int = MEMBERS) -> ct.Study:
-    """One search; its learning rate changes while trials train, or is constant."""
+def searched(optimizer: str, seed: int, way: str = "population") -> ct.Study:
+    """One search; its learning rate changes while trials train, follows a schedule of the space, or is constant."""
     low, high = RANGES[optimizer]
-    rate = ct.Float(low, high, log=True, schedule=is_population)
     fixed = {"optimizer": [optimizer], **({"momentum": [0.9]} if optimizer == "sgd" else {})}
-    space = ct.Space(fixed, learning_rate=rate)
-    scheduler, executor = ct.PBT(MEMBERS) if is_population else "none", ct.Fused(lanes) if lanes > 1 else ct.Inline()
+    rates = {
+        "population": {"learning_rate": ct.Float(low, high, log=True, schedule=True)},
+        "schedule in the space": ct.scheduled_rate(low, high),
+    }  # fmt: skip
+    rate = rates.get(way, {"learning_rate": ct.Float(low, high, log=True)})
+    learns = way in ("bayesian", "schedule in the space")  # so one trial at a time
     study = ct.Study(
-        task(), space, minimize="loss", strategy=strategy, scheduler=scheduler, executor=executor, seed=seed
-    )
+        task(), ct.Space({**fixed, **rate}), minimize="loss", seed=seed, strategy="bayesian" if learns else "sobol",
+        scheduler=ct.PBT(MEMBERS) if way == "population" else "none",
+        executor=ct.Inline() if learns else ct.Fused(MEMBERS),
+    )  # fmt: skip
     return study.optimize(trials=MEMBERS, progress=False)
 
 
@@ -65,20 +74,16 @@ def found() -> list[dict[str, Any]]:
     """A row per optimiser, rival and seed, and one with the means and the interval."""
     rows = []
     for optimizer in RANGES:
-        ways = {
-            "population": ("sobol", True, MEMBERS), "spread rates": ("sobol", False, MEMBERS),
-            "bayesian": ("bayesian", False, 1),
-        }  # fmt: skip
-        table: dict[str, list[tuple[float, float, float]]] = {way: [] for way in ways}
+        table: dict[str, list[tuple[float, float, float]]] = {way: [] for way in WAYS}
         for seed in SEEDS:
-            for way, (strategy, is_population, lanes) in ways.items():
-                best = searched(optimizer, seed, strategy, is_population=is_population, lanes=lanes).best
+            for way in WAYS:
+                best = searched(optimizer, seed, way).best
                 again = ct.fit(task(), best.schedule, seed=1000 + seed).metrics["loss"]
                 table[way].append((best.value, again, best.test()["loss"]))
                 rows.append({"optimizer": optimizer, "way": way, "seed": seed, **_named(table[way][-1])})
                 print(rows[-1], flush=True)
         ours = np.array(table["population"])
-        for way in ("spread rates", "bayesian"):
+        for way in WAYS[1:]:
             difference = ours - np.array(table[way])
             for at, what in enumerate(_named(ours[0])):
                 low, high = interval(difference[:, at])
@@ -135,7 +140,7 @@ def usual() -> None:
 
 def cost() -> list[dict[str, Any]]:
     """CPU seconds of a population and of one training."""
-    ways = {"population": lambda: searched("adam", 0, "sobol", is_population=True), "one, well written": well_written,
+    ways = {"population": lambda: searched("adam", 0), "one, well written": well_written,
             "one, with a DataLoader": usual}  # fmt: skip
     for way in ways.values():
         way()  # what is loaded once
@@ -158,7 +163,7 @@ def against_ray() -> list[dict[str, Any]]:
     """Seconds on the clock."""
     low, high = RANGES["adam"]
     rates = np.geomspace(low, high, MEMBERS).tolist()
-    searched("adam", 0, "sobol", is_population=True)
+    searched("adam", 0)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "digits.npz"
         np.savez(file, **{name: part.numpy() for name, part in parts().items()})
@@ -166,7 +171,7 @@ def against_ray() -> list[dict[str, Any]]:
         rows = []
         for seed in range(3):
             begun = time.monotonic()
-            ours = searched("adam", seed, "sobol", is_population=True)
+            ours = searched("adam", seed)
             our_s = time.monotonic() - begun
             theirs = rivals.ask("ray_tune", "population", **asked)
             rows.append({
