@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import cotune as ct
-from cotune.errors import ConfigError
+from cotune.errors import ConfigError, TaskError
 
 STAGES = [(0, {"learning_rate": 0.1, "batch_size": 32}), (2, {"learning_rate": 0.01, "batch_size": 32})]
 
@@ -67,8 +68,33 @@ def test_what_the_torch_scheduler_cannot_do_is_said() -> None:
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.0)
     with pytest.raises(ConfigError, match="above 0"):
         schedule().scheduler(optimizer)
-    with pytest.raises(ConfigError, match="no 'momentum' in every epoch"):
+    with pytest.raises(ConfigError, match="no number 'momentum' in every epoch"):
         schedule().scheduler(torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1), "momentum")
+
+
+@pytest.mark.parametrize("extra", [{"schedule": "cosine"}, {"warmup": 0.2}])
+def test_a_rate_that_also_follows_a_shape_is_left_to_fit(extra: dict[str, Any]) -> None:
+    shaped = ct.Schedule([(first, {**config, **extra}) for first, config in STAGES], epochs=5)
+    with pytest.raises(ConfigError, match="use ct.fit|Use ct.fit"):
+        shaped.scheduler(torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1))
+    assert len(ct.fit(task(), shaped).curve["loss"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("stages", "epochs"),
+    [([(0, {})], "5"), ([(0.0, {})], 5), ([(0, {})], 5.5), ([(0, 5)], 5), ({"a": 1}, 5), ([(0,)], 5)],
+)
+def test_what_is_no_schedule_is_said(stages: Any, epochs: Any) -> None:
+    with pytest.raises(ConfigError):
+        ct.Schedule(stages, epochs=epochs)
+
+
+def test_a_task_of_other_length_and_stages_that_do_not_fit_are_errors() -> None:
+    with pytest.raises(TaskError, match="the schedule has 5 epochs, the task trains 4"):
+        ct.fit(replace(task(), epochs=4), schedule())
+    mixed = ct.Schedule([(0, {"optimizer": "sgd"}), (2, {"optimizer": "adam"})], epochs=5)
+    with pytest.raises(TaskError, match="stage from epoch 2 on cannot follow"):
+        ct.fit(task(), mixed)
 
 
 def test_a_fresh_model_is_trained_by_it_in_one_call() -> None:

@@ -32,9 +32,14 @@ class Schedule:
 
         Raises ConfigError if the stages do not begin one after the other, or begin behind the last epoch.
         """
-        self.stages = tuple((first, Config(dict(config))) for first, config in stages)
+        try:
+            self.stages = tuple((first, Config(dict(config))) for first, config in stages)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"stages= takes pairs (first epoch, configuration), got {stages!r} ({error}).") from None
         self.epochs = epochs
         starts = [first for first, _ in self.stages]
+        if any(type(number) is not int for number in (*starts, epochs)):
+            raise ConfigError(f"epochs and the starts of stages are whole numbers, got {epochs!r} and {starts!r}.")
         if not starts or starts[0] != 0 or starts != sorted(set(starts)) or starts[-1] >= epochs:
             raise ConfigError(
                 f"the stages of a schedule begin at ascending epochs, from 0 on and below its {epochs} epochs, "
@@ -59,14 +64,22 @@ class Schedule:
     def scheduler(self, optimizer: Optimizer, name: str = "learning_rate") -> LambdaLR:
         """A torch scheduler that gives each group of the optimiser the values of `name`, stepped after every epoch.
 
-        The optimiser's own learning rate does not matter, except that it must not be 0. Raises ConfigError if it is, or
-        if some epoch has no such value.
+        The optimiser's own learning rate does not matter, except that it must not be 0. Raises ConfigError if it is, if
+        some epoch has no such number, or if the configuration has a `schedule` or `warmup` besides, which `fit` obeys.
         """
         from torch.optim.lr_scheduler import LambdaLR  # loads torch
 
         values = self.values(name)
-        if None in values:
-            raise ConfigError(f"the schedule has no {name!r} in every epoch, only {', '.join(self.stages[0][1])}")
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            raise ConfigError(
+                f"the schedule has no number {name!r} in every epoch; it has {', '.join(self.stages[0][1])}"
+            )
+        shapes = {*self.values("schedule"), *self.values("warmup")} - {None, "constant", 0}
+        if name == "learning_rate" and shapes:
+            raise ConfigError(
+                f"this configuration also falls or rises by its own schedule ({', '.join(map(str, shapes))}), which a "
+                "scheduler of these values alone does not follow. Use ct.fit(task, schedule)."
+            )
         rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
         if 0.0 in rates:
             raise ConfigError(f"schedule.scheduler(optimizer) needs learning rates above 0, got {rates}")
@@ -87,9 +100,10 @@ class Schedule:
         """The schedule that `to_json` wrote. Raises ConfigError for anything else."""
         try:
             content = json.loads(text)
-            return cls([(stage["from"], stage["config"]) for stage in content["stages"]], epochs=content["epochs"])
+            stages, epochs = [(stage["from"], stage["config"]) for stage in content["stages"]], content["epochs"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"this is no stored schedule ({error!r}). Pass what to_json returned.") from None
+        return cls(stages, epochs=epochs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schedule):

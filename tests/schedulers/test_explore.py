@@ -27,18 +27,22 @@ def values(parameter: Any, start: Any, n: int = 400) -> list[Any]:
         (Int(1, 1000, log=True, schedule=True), 2, {1, 3}),
         (Int(0, 4, schedule=True), 2, {1, 3}),
         (Categorical([16, 32, 64, 128], ordered=True, schedule=True), 64, {32, 128}),
-        (Categorical(["a", "b", "c"], schedule=True), "b", {"b"}),
     ],
 )
 def test_three_of_four_move_by_one_step_and_the_others_are_drawn_anew(parameter: Any, start: Any, steps: set) -> None:
     found = values(parameter, start)
-    near = (
-        [value for value in found if any(value == pytest.approx(step) for step in steps)]
-        if not isinstance(start, str)
-        else [value for value in found if value in steps]
-    )
+    near = [value for value in found if any(value == pytest.approx(step) for step in steps)]
     assert 0.7 < len(near) / len(found) < 0.95
     assert len(set(found)) > len(steps) - 1 and set(found) - set(near)
+
+
+def test_choices_without_an_order_are_drawn_anew() -> None:
+    assert set(values(Categorical(["a", "b", "c"], schedule=True), "b")) == {"a", "b", "c"}
+
+
+def test_at_an_end_of_its_range_a_number_moves_away_from_it() -> None:
+    found = values(Float(1e-4, 1.0, log=True, schedule=True), 1.0)
+    assert 1.0 not in found and sum(value == pytest.approx(0.8) for value in found) > 200
 
 
 def test_nothing_leaves_the_range() -> None:

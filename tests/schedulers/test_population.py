@@ -61,7 +61,10 @@ def test_records_say_who_was_replaced_and_why() -> None:
     assert fork["strategy"] == "pbt" and fork["replaces"] == 8
     assert (fork["rung"], fork["of"]) == (3, 10) and fork["rank"] in (1, 2)
     assert set(fork["changed"]) <= {"x"}
-    assert stop == {"why": "among the worst of its population", "replaced by trial": 10, "rung": 3, "rank": 9, "of": 10}
+    assert stop == {
+        "why": "among the worst of its population", "replaced by trial": 10, "rung": 3, "rank": 9, "of": 10,
+        "threshold": 7.0,
+    }  # fmt: skip
     assert [p["rank"] for p in run.history.decision(0)["promotions"]] == [1, 1]
 
 
@@ -187,3 +190,13 @@ def test_a_space_without_a_mark_is_an_error_that_says_how_to_mark() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(StudyError, match=said):
         PBT(**arguments)
+
+
+def test_asynchronous_members_stay_together_where_slots_are_few() -> None:
+    run = simulated(lambda number, step: -float(number), PBT(population=8, every=1, asynchronous=True), trials=8)
+    assert len(run.history.forks) > 4
+
+
+def test_a_small_asynchronous_population_is_compared_too() -> None:
+    run = simulated(lambda number, step: float(number), PBT(population=4, every=3, asynchronous=True), trials=4)
+    assert run.history.forks and sum(run.history.state(n) is State.DONE for n in run.trained) == 4

@@ -160,9 +160,11 @@ def hidden(config: Any) -> nn.Module:
 @pytest.mark.parametrize(
     ("marked", "options", "said"),
     [
-        ({"hidden": ct.Int(2, 8, schedule=True)}, {"model": hidden}, "with hidden=8 cannot go on from one with 2"),
-        ({"optimizer": ct.Categorical(["sgd", "adam"], schedule=True)}, {}, "one optimiser is SGD, the other is Adam"),
+        ({"hidden": ct.Int(2, 8, schedule=True)}, {"model": hidden}, "with hidden=4 cannot go on from one with 2"),
+        ({"optimizer": ct.Categorical(["sgd", "adam"], schedule=True)}, {}, "one optimiser is Adam, the other is SGD"),
         ({"learning_rate": ct.Float(0.1, 1.0, schedule=True)}, {"validation": RESHUFFLED}, "reshuffle"),
+        ({"schedule": ct.Categorical(["constant", "linear"], schedule=True)}, {}, "LambdaLR, the other is none"),
+        ({"epochs": ct.Int(2, 6, schedule=True)}, {}, "how long a trial trains cannot change"),
     ],
 )  # fmt: skip
 def test_what_cannot_change_in_training_is_an_error_before_the_first_trial(
@@ -170,6 +172,104 @@ def test_what_cannot_change_in_training_is_an_error_before_the_first_trial(
 ) -> None:
     with pytest.raises(TaskError, match=said):
         ct.Study(task(**options), ct.Space(**marked), minimize="loss")
+
+
+def test_configurations_that_are_enqueued_take_places_and_later_ones_wait_for_the_next_population() -> None:
+    study = ct.Study(
+        task(), space(), minimize="loss", scheduler=ct.PBT(4, every=2), strategy="sobol", executor="inline"
+    )
+    for rate in (0.1, 0.2, 0.3, 0.05, 0.01, 0.02):
+        study.enqueue({"learning_rate": rate, "optimizer": "sgd"})
+    study.optimize(trials=8, progress=False)
+    assert study.history.n_proposed == 8 and study.history.steps_paid == 8 * 6
+    assert not study.history.paused and not study.history.waiting
+
+
+def test_one_that_is_enqueued_while_a_population_trains_does_not_disturb_it() -> None:
+    study = ct.Study(
+        task(), space(), minimize="loss", scheduler=ct.PBT(4, every=2), strategy="sobol", executor="inline"
+    )
+    study.optimize(trials=4, total_epochs=10, progress=False)
+    study.enqueue({"learning_rate": 0.1, "optimizer": "sgd"})
+    study.optimize(trials=5, progress=False)
+    assert study.history.steps_paid == 5 * 6 and not study.history.paused and not study.history.waiting
+
+
+def test_members_that_fail_alike_do_not_end_a_search_that_has_healthy_ones() -> None:
+    def fragile(trial: Any) -> None:
+        net = nn.Linear(1, 1)
+        trial.track(model=net)
+        for epoch in trial.epochs():
+            if epoch >= 2 and trial.number in (1, 2, 3):
+                raise RuntimeError("the same each time")
+            trial.report(loss=float(trial.number) + trial.config.learning_rate)
+
+    marked = {"learning_rate": ct.Float(1e-4, 0.1, log=True, schedule=True)}
+    study = ct.Study(fragile, marked, minimize="loss", epochs=6, scheduler=ct.PBT(6, every=2), strategy="sobol")
+    study.optimize(trials=6, progress=False)
+    assert study.history.count(State.FAILED) == 3 and study.history.count(State.DONE) == 6
+
+
+def test_a_schedule_of_an_earlier_best_does_not_stay(tmp_path: Path) -> None:
+    searched(tmp_path)
+    (tmp_path / "schedule.json").write_text("{}")
+    study = searched(tmp_path)
+    assert (tmp_path / "schedule.json").exists() == bool(study.best.schedule.changing)
+
+
+def test_trials_asked_by_hand_cannot_be_copied() -> None:
+    study = ct.Study(None, space(), minimize="loss", epochs=6, scheduler="pbt")
+    with pytest.raises(StudyError, match="those that are asked by hand leave none"):
+        study.ask()
+
+
+def test_an_interval_as_long_as_a_trial_is_an_error() -> None:
+    with pytest.raises(StudyError, match="compared every 6 epochs, and its trials have 6"):
+        searched(scheduler=ct.PBT(6, every=6))
+
+
+@pytest.mark.parametrize("kind", ["onecycle", "cyclic", "cosine", "zero"])
+def test_a_fork_of_a_function_follows_its_own_schedule(kind: str) -> None:
+    """Whatever the scheduler keeps of its parent's rate: each epoch has the rate of one that trained alone."""
+    lr = torch.optim.lr_scheduler
+
+    def made(optimizer: torch.optim.Optimizer, rate: float) -> Any:
+        return {
+            "onecycle": lambda: lr.OneCycleLR(optimizer, max_lr=rate, total_steps=9),
+            "cyclic": lambda: lr.CyclicLR(optimizer, rate / 10, rate, step_size_up=3, cycle_momentum=False),
+            "cosine": lambda: lr.CosineAnnealingLR(optimizer, 9, eta_min=1e-4),
+            "zero": lambda: lr.LambdaLR(optimizer, lambda epoch: min(epoch / 4, 1.0)),
+        }[kind]()
+
+    def begun(rate: float) -> tuple[Any, Any, Any]:
+        net = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(net.parameters(), lr=rate)
+        return net, optimizer, made(optimizer, rate)
+
+    def alone(rate: float) -> list[float]:
+        _, optimizer, scheduler = begun(rate)
+        rates = []
+        for _ in range(9):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        return rates
+
+    def train(trial: Any) -> None:
+        net, optimizer, scheduler = begun(trial.config.rate)
+        trial.track(model=net, optimizer=optimizer, scheduler=scheduler)
+        for epoch in trial.epochs():
+            used, own = optimizer.param_groups[0]["lr"], alone(trial.config.rate)[epoch]
+            optimizer.step()
+            scheduler.step()
+            trial.report(loss=float(trial.number % 7), off=abs(used - own) / max(own, 1e-9))
+
+    study = ct.Study(
+        train, {"rate": ct.Float(1e-3, 0.1, log=True, schedule=True)}, minimize="loss", epochs=9, scheduler=ct.PBT(8),
+        strategy="sobol",
+    ).optimize(trials=8, progress=False)  # fmt: skip
+    assert study.history.forks and study.history.count(State.FAILED) == 0
+    assert max(max(trial.curve["off"]) for trial in study.trials if trial.curve) < 1e-9
 
 
 def test_a_parameter_that_others_depend_on_cannot_be_marked() -> None:

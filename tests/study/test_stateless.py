@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,10 +168,37 @@ def test_a_stopped_trial_takes_no_report_and_no_result() -> None:
 def test_steps_may_be_named_and_must_rise() -> None:
     searched = study(None)
     trial = searched.ask()
-    assert searched.report(trial, step=2, value=0.1)
-    with pytest.raises(ReportError, match="above the last step, 2"):
-        searched.report(trial, step=2, value=0.1)
+    assert searched.report(trial, step=1, value=0.1) and searched.report(trial, step=3, value=0.1)
+    with pytest.raises(ReportError, match="above the last step, 3"):
+        searched.report(trial, step=3, value=0.1)
     with pytest.raises(ReportError, match="at least one named metric"):
         searched.report(trial)
+    with pytest.raises(ReportError, match="beyond the 9 epochs"):
+        searched.report(trial, step=40, value=0.1)
     with pytest.raises(StudyError, match="there is no trial 7"):
         searched.report(7, value=0.1)
+
+
+def test_the_step_at_which_trials_are_compared_wants_the_objective() -> None:
+    searched = study(None)
+    trial = searched.ask()
+    for wrong in ({"step": 2, "value": 0.1}, {"step": 1, "other": 0.1}):
+        with pytest.raises(ReportError, match="compared by value at step 1"):
+            searched.report(trial, **wrong)
+    assert searched.report(trial, step=1, value=0.1)
+
+
+def test_a_study_that_is_open_for_reading_takes_no_report(tmp_path: Path) -> None:
+    with study(None, path=tmp_path) as searched:
+        trial = searched.ask()
+        with ct.Study.open(tmp_path) as reading, pytest.raises(StudyError, match="opened for reading"):
+            reading.report(trial.number, value=0.1)
+        assert not searched.trials[trial.number].steps
+
+
+def test_epochs_that_are_trained_again_are_paid_again() -> None:
+    calls: list[tuple[int, int]] = []
+    searched = study(counted(calls))
+    for total in (7, 20, 35, 50, 80, 120):
+        searched.optimize(trials=100, total_epochs=total, progress=False)
+        assert len(calls) == searched.history.steps_paid <= total

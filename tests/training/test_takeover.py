@@ -96,6 +96,48 @@ def test_a_run_that_goes_on_from_its_own_state_changes_by_no_bit(schedule: str) 
     assert rate(whole) == rate(again)
 
 
+SHAPES: dict[str, Any] = {
+    "onecycle": lambda o, c: torch.optim.lr_scheduler.OneCycleLR(o, max_lr=c.learning_rate, total_steps=18),
+    "cyclic": lambda o, c: torch.optim.lr_scheduler.CyclicLR(
+        o, c.learning_rate / 10, c.learning_rate, step_size_up=5, cycle_momentum=False
+    ),
+    "cosine": lambda o, c: torch.optim.lr_scheduler.CosineAnnealingLR(o, 6, eta_min=1e-3),
+    "zero": lambda o, c: torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: min(epoch / 4, 1.0)),
+    "restarts": lambda o, c: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 2),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_fork_follows_the_users_schedule_as_if_it_had_trained_alone(shape: str) -> None:
+    with Isolated() as isolated:
+        parent, whole = (run(task(schedule=SHAPES[shape]), isolated, learning_rate=lr) for lr in (0.1, 0.02))
+        for epoch in range(3):
+            parent.train_epoch(epoch)
+            whole.train_epoch(epoch)
+        fork = run(task(schedule=SHAPES[shape]), isolated, learning_rate=0.02)
+        fork.load_state_dict(parent.state_dict())
+        for epoch in range(3, 6):
+            assert rate(fork) == pytest.approx(rate(whole), rel=1e-9)
+            fork.train_epoch(epoch)
+            whole.train_epoch(epoch)
+
+
+@pytest.mark.parametrize("changed", [{"batch_size": 8}, {"data_fraction": 0.5}, {"warmup": 0.5}, {"final_share": 0.5}])
+def test_a_schedule_that_counts_batches_is_at_the_same_share_of_them(changed: dict[str, Any]) -> None:
+    with Isolated() as isolated:
+        parent = run(task(), isolated, schedule="cosine")
+        whole = run(task(), isolated, schedule="cosine", **changed)
+        for epoch in range(3):
+            parent.train_epoch(epoch)
+            whole.train_epoch(epoch)
+        fork = run(task(), isolated, schedule="cosine", **changed)
+        fork.load_state_dict(parent.state_dict())
+        for epoch in range(3, 6):
+            assert rate(fork) == pytest.approx(rate(whole), rel=1e-9)
+            fork.train_epoch(epoch)
+            whole.train_epoch(epoch)
+
+
 def test_a_state_of_a_version_that_kept_none_is_taken_as_it_is() -> None:
     with Isolated() as isolated:
         parent, fork = (run(task(), isolated, learning_rate=lr) for lr in (0.1, 0.2))

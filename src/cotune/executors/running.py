@@ -18,7 +18,7 @@ from cotune.records import Checkpointed, Event, Job, real_number
 from cotune.seeds import Purpose, integer
 from cotune.training import Isolated
 from cotune.training.checkpoint import restore, state_of
-from cotune.training.takeover import keep, made_with
+from cotune.training.takeover import take_over, untrained
 
 _MADE_WITH = "made with"
 """Beside what was tracked, under this name: what optimisers and schedulers were made with."""
@@ -73,10 +73,10 @@ class RunningTrial:
         StudyError for an object without `state_dict`, and when the saved state does not know the name.
         """
         for name, tracked in objects.items():
-            own = made_with(tracked)
+            own = untrained(tracked)
             if self._restored:
                 self._restore(name, tracked)
-                keep(tracked, own, self._restored.get(_MADE_WITH, {}).get(name, own))
+                take_over(tracked, own, self._restored.get(_MADE_WITH, {}).get(name, own))
             else:
                 _require_state(name, tracked)
             self._tracked[name], self._made_with[name], self._keeps_state = tracked, own, True

@@ -89,6 +89,8 @@ class Row:
 
     def _resumed(self, event: e.Resumed) -> None:
         self._promoted(event.decision)
+        if self.checkpoint is None:
+            self.paid = 0  # it begins again, and pays again
         self._leased(event)
 
     def _promoted(self, why: Mapping[str, JsonValue]) -> None:

@@ -19,8 +19,9 @@ def explored(space: Space, config: Config, random: Generator) -> Config:
     """Another configuration near by: only what is marked as a schedule differs (Jaderberg et al. 2017, section 4.1.1).
 
     A number moves up or down, by a factor of 1.25 where its scale is logarithmic, else by a tenth of its range, and by
-    one value at least; a choice moves to a neighbour where choices are ordered. One of four is drawn anew instead. The
-    same configuration where the rules of the space forbid every other that is tried.
+    one value at least; at an end of its range it moves away from it. A choice moves to a neighbour where choices are
+    ordered, else to any. One of four is drawn anew instead. The same configuration where the rules of the space forbid
+    every other that is tried.
     """
     marked = [name for name in space.scheduled if name in config]
     for _ in range(_TRIES):
@@ -34,7 +35,10 @@ def explored(space: Space, config: Config, random: Generator) -> Config:
 def _changed(parameter: Parameter, value: Any, random: Generator) -> Any:
     """Takes three numbers, whatever becomes of them."""
     anew, sign, where = random.random() < _RESAMPLED, 1 if random.random() < 0.5 else -1, random.random()
-    return parameter.scale().draw(where, 0.5) if anew else _moved(parameter, value, sign)
+    if anew or (isinstance(parameter, Categorical) and not parameter.ordered):
+        return parameter.scale().draw(where, 0.5)
+    moved = _moved(parameter, value, sign)
+    return _moved(parameter, value, -sign) if moved == value else moved
 
 
 def _moved(parameter: Parameter, value: Any, sign: int) -> Any:
@@ -45,8 +49,6 @@ def _moved(parameter: Parameter, value: Any, sign: int) -> Any:
         case Int(log=True):
             moved = round(value * _FACTOR**sign)
             return min(max(value + sign if moved == value else moved, parameter.low), parameter.high)
-        case Categorical(ordered=False):
-            return value
     scale = parameter.scale()
     cell = 1 / scale.count if scale.count else 0.0
     shift = cell if isinstance(parameter, Categorical) else max(_SHIFT, cell)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cotune.errors import StudyError
 from cotune.numerics.pareto import leading
 from cotune.records import Arrival, History, JsonValue
 from cotune.records.following import Follower
@@ -55,37 +56,79 @@ class Generation:
         return [number for _, number in sorted(zip(losses, numbers, strict=True))]
 
 
-class Members(Follower):
-    """The population that trains now; those before it have all come to their ends.
-
-    now: who holds each place. at: step -> who came to it, those that were replaced later included.
-    """
+class Populations(Follower):
+    """All populations of a study, of `size` proposed trials each; one trains after the other."""
 
     def __init__(self, history: History, size: int) -> None:
         super().__init__(history)
-        self.size, self.index = size, 0
-        self.now: list[int] = []
-        self.at: dict[int, Generation] = {}
-        self._places: dict[int, int] = {}
-        self._n_entered = 0
+        self._size, self._n_entered, self._current, self._is_checked = size, 0, 0, False
+        self._all: list[Members] = [Members(history, size)]
+        self._of: dict[int, Members] = {}
+
+    @property
+    def current(self) -> Members:
+        """The first that has not come to its end, or lacks members."""
+        while self._all[self._current].are_over and not self._all[self._current].n_missing:
+            self._current += 1
+            if self._current == len(self._all):
+                self._all.append(Members(self.history, self._size))
+        return self._all[self._current]
 
     def catch_up(self) -> None:
-        """Take in the trials that began since, and who arrived."""
+        """Take in the trials that were proposed, enqueued or forked since, and who arrived."""
         for number in range(self._n_entered, len(self.history)):
             self._enter(number)
         self._n_entered = len(self.history)
         super().catch_up()
 
     def take(self, arrival: Arrival) -> None:
-        """Take in one arrival, if it is of this population."""
-        number, step, has_failed = arrival
-        if number not in self._places:
+        """Take in one arrival."""
+        if not arrival.has_failed and not self._is_checked:
+            _require_comparable(arrival, self.history)
+            self._is_checked = True
+        self._of[arrival.number].take(arrival)
+
+    def _enter(self, number: int) -> None:
+        if self.history.parent(number) is not None:
+            loser = int(self.history.decision(number)["replaces"])
+            self._of[number] = self._of[loser]
+            self._of[number].replace(loser, number)
             return
+        index = self.history.place(number) // self._size
+        while len(self._all) <= index:
+            self._all.append(Members(self.history, self._size))
+        self._of[number] = self._all[index]
+        self._of[number].join(number)
+
+
+class Members:
+    """One population.
+
+    now: who holds each place. at: step -> who came to it, those that were replaced later included.
+    """
+
+    def __init__(self, history: History, size: int) -> None:
+        self.history, self.size = history, size
+        self.now: list[int] = []
+        self.at: dict[int, Generation] = {}
+        self._places: dict[int, int] = {}
+
+    def join(self, number: int) -> None:
+        """Take in one more."""
+        self._places[number] = len(self.now)
+        self.now.append(number)
+
+    def replace(self, loser: int, number: int) -> None:
+        """Have another one take the place of a member."""
+        self._places[number] = self._places[loser]
+        self.now[self._places[number]] = number
+
+    def take(self, arrival: Arrival) -> None:
+        """Take in one arrival."""
+        number, step, has_failed = arrival
         if has_failed:
             self._generation(self.history.until(number) or step).failed.append(number)
             return
-        if not self.at:
-            require_reported(arrival, self.history)
         self._generation(step).losses[number] = self.history.losses(number, step)
 
     @property
@@ -102,6 +145,9 @@ class Members(Follower):
     def replaced(self) -> list[int]:
         """Who is paused and holds no place any more, by number."""
         return sorted(number for number in self._places.keys() & self.history.paused if self.holder(number) != number)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._places
 
     def holder(self, number: int) -> int:
         """Who holds now the place that a trial holds or held."""
@@ -120,13 +166,13 @@ class Members(Follower):
             return False
         return goal > step or (goal == step and number in self.history.paused)
 
-    def _enter(self, number: int) -> None:
-        if self.history.parent(number) is not None:
-            place = self._places[int(self.history.decision(number)["replaces"])]
-            self.now[place] = number
-        else:
-            index, place = divmod(self.history.place(number), self.size)
-            if index > self.index:
-                self.index, self.now, self.at, self._places = index, [], {}, {}
-            self.now.append(number)
-        self._places[number] = place
+
+def _require_comparable(arrival: Arrival, history: History) -> None:
+    """Raise StudyError if trials report nothing to compare them by, or keep no state to be copied; the first tells."""
+    require_reported(arrival, history)
+    number, step, _ = arrival
+    if history.checkpoint(number) is None and not history.has_finished(number, step):
+        raise StudyError(
+            f"scheduler='pbt' copies the states of the best trials, and trial {number} left none after {step} epochs. "
+            "Name what it consists of in your function: trial.track(model=net, optimizer=optimizer)."
+        )

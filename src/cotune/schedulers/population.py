@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,7 +12,7 @@ from cotune.errors import StudyError
 from cotune.records import Action, Draw, History, JsonValue, Resume, Start, State, Stop, Suggestion, whole_number
 from cotune.records.following import followed
 from cotune.schedulers.explore import explored
-from cotune.schedulers.members import Generation, Members
+from cotune.schedulers.members import Generation, Members, Populations
 from cotune.schedulers.unfinished import unfinished, waiting
 
 
@@ -28,6 +28,12 @@ class _Verdict:
     def on(cls, generation: Generation, k: int) -> _Verdict:
         """With the k best, and the k worst or all that failed."""
         return cls(generation, tuple(generation.best(k)), frozenset(generation.worst(k)))
+
+    def standing(self, number: int, history: History) -> dict[str, JsonValue]:
+        """For a record: where one of them stands, and with one objective that of the last that is not replaced."""
+        found, stays = self.generation.standing(number), [n for n in self.generation.ranks if n not in self.worst]
+        losses = self.generation.losses.get(stays[-1], ()) if stays else ()
+        return {**found, "threshold": history.value_of(losses[0])} if len(losses) == 1 else found
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class PBT:
     every: int | None = None
     share: float = 0.2
     asynchronous: bool = False
-    _cache: list[Members] = field(default_factory=list, init=False, repr=False, compare=False)
+    _cache: list[Populations] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         whole_number("PBT(population=", self.population, 2)
@@ -72,18 +78,16 @@ class PBT:
             )
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
-        members, steps = followed(self._cache, history, lambda: Members(history, self.population)), history.steps
+        steps = self._checked(history.steps)
+        members = followed(self._cache, history, lambda: Populations(history, self.population)).current
         stops = [_stopped(number, members) for number in members.replaced]
-        actions = waiting(history, slots, lambda number: self._next(0, steps))
-        going_on = self._going_on(members, draw, steps)
-        if not members.n_missing:
-            actions += islice(going_on, slots - len(actions))
-        free = slots - len(actions)
-        if free > 0 and (members.n_missing or members.are_over):
-            fresh = suggest(min(free, members.n_missing or self.population))
-            # with nothing new to try, a population goes on as small as it is
-            actions += [Start(one, self._next(0, steps)) for one in fresh] if fresh else islice(going_on, free)
-        return [*stops, *actions]
+        begun = waiting(history, slots, lambda number: self._next(0, steps), members)
+        free = slots - len(begun)
+        fresh = suggest(min(free, members.n_missing)) if free > 0 and members.n_missing else []
+        if fresh:
+            return [*stops, *begun, *(Start(one, self._next(0, steps)) for one in fresh)]
+        # all places are taken, or there is nothing new to try, and a small population goes on as it is
+        return [*stops, *begun, *islice(self._going_on(members, draw, steps), free)]
 
     def outline(self, steps: int) -> str:
         """The comparisons in words.
@@ -93,7 +97,17 @@ class PBT:
         """
         n, every = max(1, int(self.share * self.population)), self._interval(steps)
         when = "after every epoch" if every == 1 else f"every {every} epochs"
-        return f"a population of {self.population}, compared {when}: the worst {n} go on from the best {n}"
+        change = "the worst one goes on from the best" if n == 1 else f"the worst {n} go on from the best {n}"
+        return f"a population of {self.population}, compared {when}: {change}"
+
+    def _checked(self, steps: int) -> int:
+        """The last step, if there is a comparison before it."""
+        if self._interval(steps) >= steps:
+            raise StudyError(
+                f"a population is compared every {self._interval(steps)} epochs, and its trials have {steps}. "
+                f"Use PBT(every=...) with a smaller number, or longer trials."
+            )
+        return steps
 
     def _interval(self, steps: int) -> int:
         return self.every or max(1, steps // 10)
@@ -104,48 +118,47 @@ class PBT:
         return min((step // every + 1) * every, last)
 
     def _verdicts(self, members: Members) -> dict[int, _Verdict]:
-        """By step, on all that can be compared now. Of few that came before the others none is among the worst."""
+        """By step, on all that can be compared now. Of less than half a population none is among the worst."""
         verdicts = {}
         for step, generation in members.at.items():
-            k = int(self.share * len(generation.ranks))
+            n = len(generation.ranks)
             if self.asynchronous:
-                verdicts[step] = _Verdict.on(generation, k)
+                verdicts[step] = _Verdict.on(generation, max(1, int(self.share * n)) if 2 * n >= members.size else 0)
             elif members.are_together(step):
-                verdicts[step] = _Verdict.on(generation, max(1, k))
+                verdicts[step] = _Verdict.on(generation, max(1, int(self.share * n)))
         return verdicts
 
     def _going_on(self, members: Members, draw: Draw, steps: int) -> Iterator[Start | Resume]:
-        """Forks in place of the worst, by place; then those that go on, by number, when no fork needs their state."""
+        """Forks in place of the worst, by place; then, when no fork needs their states, those that go on, the furthest
+        behind first.
+        """
         history, number = members.history, len(members.history)
         verdicts, resumed = self._verdicts(members), dict[int, _Verdict]()
         for member in members.now:
             verdict = verdicts.get(_milestone(member, history))
             if verdict is None or verdict.generation.step >= steps:
                 continue
-            parents = [one for one in verdict.best if members.holder(one) == one and _goes_on(one, history, steps)]
+            parents = [
+                one for one in verdict.best if members.holder(one) == one and _can_be_copied(one, history, steps)
+            ]
             if member in verdict.worst and parents:
                 yield self._fork(member, parents, verdict, history, draw(number))
                 number += 1
             elif member in history.paused:
                 resumed[member] = verdict
-        for member, verdict in sorted(resumed.items()):
-            why = {"why": "goes on with its population", **verdict.generation.standing(member)}
+        for member, verdict in sorted(resumed.items(), key=lambda one: (one[1].generation.step, one[0])):
+            why = {"why": "goes on with its population", **verdict.standing(member, history)}
             yield Resume(member, self._next(verdict.generation.step, steps), why)
 
     def _fork(self, loser: int, parents: list[int], verdict: _Verdict, history: History, random: Generator) -> Start:
         parent = parents[int(random.integers(len(parents)))]
-        state = history.checkpoint(parent)
-        if state is None:
-            raise StudyError(
-                f"scheduler='pbt' copies the state of the best trials, and trial {parent} left none. "
-                "Name what it consists of in your function: trial.track(model=net, optimizer=optimizer)."
-            )
-        before = history.config(parent)
+        state, before = history.checkpoint(parent), history.config(parent)
+        assert state is not None, "only who left a state can be copied"
         config = explored(history.space, before, random)
         changed = {name: [before[name], value] for name, value in config.items() if value != before[name]}
         record: dict[str, JsonValue] = {
             "strategy": "pbt", "why": "goes on from one of the best of its population", "replaces": loser,
-            "changed": changed, **verdict.generation.standing(parent),
+            "changed": changed, **verdict.standing(parent, history), "replaced": verdict.standing(loser, history),
         }  # fmt: skip
         suggestion = Suggestion(config, record, history.task(parent))
         return Start(suggestion, self._next(state.step, history.steps or state.step), parent)
@@ -158,13 +171,14 @@ def _milestone(member: int, history: History) -> int:
     return (history.until(member) or 0) if history.state(member) is State.FAILED else 0
 
 
-def _goes_on(number: int, history: History, steps: int) -> bool:
-    """Whether a trial has steps left, and so may be copied."""
+def _can_be_copied(number: int, history: History, steps: int) -> bool:
+    """Whether a trial has a state, and steps left."""
     state = history.checkpoint(number)
-    return not history.state(number).is_final and (state is None or state.step < steps)
+    return not history.state(number).is_final and state is not None and state.step < steps
 
 
 def _stopped(number: int, members: Members) -> Stop:
-    generation = members.at[members.history.step(number)]
-    why = {"why": "among the worst of its population", "replaced by trial": members.holder(number)}
-    return Stop(number, {**why, **generation.standing(number)})
+    """With what was found when the fork took its place."""
+    fork = members.holder(number)
+    found: Mapping[str, JsonValue] = members.history.decision(fork).get("replaced", {})
+    return Stop(number, {"why": "among the worst of its population", "replaced by trial": fork, **found})

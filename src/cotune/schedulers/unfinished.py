@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from cotune.records import Action, History, Resume, Start, Suggestion
 
@@ -18,6 +18,12 @@ def unfinished(
     return actions
 
 
-def waiting(history: History, slots: int, first: Callable[[int], int]) -> list[Action]:
-    """Resume what waits, by number, to where it was going. first: the first milestone of a trial that never began."""
-    return [Resume(number, history.until(number) or first(number)) for number in sorted(history.waiting)[:slots]]
+def waiting(
+    history: History, slots: int, first: Callable[[int], int], among: Container[int] | None = None
+) -> list[Action]:
+    """Resume what waits, by number, to where it was going.
+
+    first: the first milestone of a trial that never began. among: whose turn it is; None: everybody's.
+    """
+    numbers = [number for number in sorted(history.waiting) if among is None or number in among]
+    return [Resume(number, history.until(number) or first(number)) for number in numbers[:slots]]

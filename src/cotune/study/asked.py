@@ -22,8 +22,13 @@ class AskedTrial:
     epoch: int
 
 
-def reported(history: History, number: int, epoch: int, step: int | None, metrics: Mapping[str, Any]) -> Reported:
-    """Metrics of one step. step: None for the one after the last that was reported. Raises ReportError."""
+def reported(
+    history: History, number: int, epoch: int, step: int | None, metrics: Mapping[str, Any], *, is_judged: bool
+) -> Reported:
+    """Metrics of one step. step: None for the one after the last that was reported. Raises ReportError.
+
+    is_judged: whether the trial is compared with others when it comes to its milestone.
+    """
     if not metrics:
         raise ReportError(f"study.report(trial {number}, ...) needs at least one named metric, e.g. loss=0.3")
     known = history.step(number)
@@ -33,6 +38,16 @@ def reported(history: History, number: int, epoch: int, step: int | None, metric
             f"study.report(trial {number}, step={step!r}) takes a whole number above the last step, {known}"
         )
     values = {name: [real_number(name, value)] for name, value in metrics.items()}
+    goal, last = history.until(number), history.steps
+    if last is not None and at > last:
+        raise ReportError(f"study.report(trial {number}, step={at}) is beyond the {last} epochs that trials have")
+    if is_judged and goal is not None and at >= goal and goal != last:
+        missing = [name for name in history.objectives if name not in values]
+        if at > goal or missing:
+            raise ReportError(
+                f"trials are compared by {', '.join(history.objectives)} at step {goal}: report that one first, "
+                f"study.report(trial, step={goal}, {next(iter(history.objectives))}=...)"
+            )
     return Reported(number, epoch, [at], values)
 
 

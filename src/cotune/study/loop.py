@@ -192,7 +192,7 @@ class _Outcomes:
         self._is_watching = True
 
     def note(self, events: Sequence[Event]) -> None:
-        if any(isinstance(event, Finished) for event in events):
+        if any(isinstance(event, Finished | Reached) for event in events):
             self._is_watching = False
         self._failures += [event for event in events if isinstance(event, Failed)]
 
@@ -284,12 +284,17 @@ def _is_beyond(action: Action, n_proposed: int, trials: int, history: History) -
 
 
 def _cost(action: Action, history: History) -> int:
-    """Steps that an action may train; one for a trial whose length is not known yet."""
+    """Steps that an action may train; one for a trial whose length is not known yet.
+
+    A trial that keeps no state begins again, unless it is running and goes on at once.
+    """
     match action:
         case Stop():
             return 0
-        case Resume():
-            return max(0, (action.until or history.steps or 1) - history.step(action.number))
+        case Resume(number=number):
+            begins_again = history.checkpoint(number) is None and history.state(number) is not State.RUNNING
+            known = 0 if begins_again else history.step(number)
+            return max(0, (action.until or history.steps or 1) - known)
         case Start():
             return max(0, (action.until or history.steps or 1) - _inherited(action, history))
 

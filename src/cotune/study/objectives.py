@@ -12,8 +12,10 @@ from cotune.executors.running import RunningTrial
 from cotune.space import Space
 from cotune.study.directions import directions
 from cotune.training import Isolated, Run, Task, optimizers, schedules, unread
-from cotune.training.takeover import misfit
 from cotune.training.threads import fastest_threads
+
+_LEVELS = 5
+"""So many values of a parameter that may change in training are tried, with the ends among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,17 @@ def require_forkable(task: Task, space: Space) -> None:
             "Holdout(reshuffle=True) would validate them with what these were trained on. Use validation=0.2."
         )
     for name in space.scheduled:
+        if name == "epochs":
+            raise TaskError(
+                "'epochs' has schedule=True, but how long a trial trains cannot change. Leave schedule= out."
+            )
         example = next((example for example in space.examples() if name in example), None)
-        levels = [] if example is None else space.parameters[name].levels(2)
+        levels = [] if example is None else space.parameters[name].levels(_LEVELS)
         configs = [config for level in levels if space.allows(config := {**dict(example or {}), name: level})]
         with Isolated() as isolated:
             runs = [Run(task, config, isolated=isolated) for config in configs]
         for run in runs[1:]:
-            reason = misfit((runs[0].model, runs[0].optimizer), (run.model, run.optimizer))
-            if reason:
+            if (reason := run.misfit(runs[0])) is not None:
                 raise TaskError(
                     f"{name!r} has schedule=True, but a trial with {name}={run.config[name]!r} cannot go on from one "
                     f"with {runs[0].config[name]!r}: {reason}. Leave schedule= out."

@@ -115,8 +115,11 @@ def _hand_over(history: History, workshop: Workshop) -> None:
     if workshop.path is None or number is None:
         return
     best = Best(history, number, task=None, checkpoints=lambda: workshop.checkpoints)
+    schedule = workshop.path / "schedule.json"
     if best.schedule.changing:
-        write(workshop.path / "schedule.json", best.schedule.to_json().encode())
+        write(schedule, best.schedule.to_json().encode())
+    else:
+        schedule.unlink(missing_ok=True)  # of an earlier best
     with suppress(NoResult):
         data = safetensors.torch.save(dict(best.weights()), {"config": json.dumps(dict(best.config))})
         write(workshop.path / "best.safetensors", data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
 from cotune.records import Created, Enqueued, History, Resumed, Started
-from cotune.schedulers import Scheduler
+from cotune.schedulers import PBT, Scheduler
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
 from cotune.storage import Durability, SqliteStorage, Storage
@@ -150,6 +150,11 @@ class Study:
 
         Trials that were enqueued, or whose process died, come first. Raises StudyError when nothing is left to try.
         """
+        if isinstance(self._scheduler, PBT):
+            raise StudyError(
+                "scheduler='pbt' copies the states of trials, and those that are asked by hand leave none. "
+                "Use 'asha' or 'median' with study.report, or 'none'."
+            )
         slots, planner = 1 if n is None else arguments.checked_count(n), self._planner(Budget())
         events = self._log.decide(lambda history: planner.plan(history, slots, self._log.worker, pausable=False))
         asked = [self._asked(event.number) for event in events if isinstance(event, Started | Resumed)]
@@ -164,13 +169,14 @@ class Study:
         `"median"`) compares trials by what they report; one that it stops has that as its outcome, and wants no `tell`.
         Raises ReportError if this is no report, LeaseLost if the trial has an outcome or another worker.
         """
-        history = self._log.refresh()
+        planner, history = self._planner(Budget()), self._log.refresh()
         number, epoch = self._lease_of(trial, "report", history)
-        point = reported(history, number, epoch, step, metrics)
+        self._log.require_lease(number, epoch)
+        goal, last = history.until(number), history.steps
+        point = reported(history, number, epoch, step, metrics, is_judged=planner.judge is not None)
+        at = point.steps[-1]
         self._log.record([point])
-        goal, at = history.until(number), point.steps[-1]
-        planner = self._planner(Budget())
-        if goal is None or at < goal or at >= (history.steps or at) or planner.judge is None:
+        if goal is None or at < goal or at >= (last or at) or planner.judge is None:
             return True
         return judge(self._log, planner, number, epoch, at) is not None
 

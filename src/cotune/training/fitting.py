@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cotune.config import Config
+from cotune.errors import TaskError
 from cotune.schedule import Schedule
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
@@ -60,9 +61,17 @@ def fit(
     with Isolated() as isolated:
         made = partial(Run, task, isolated=isolated, seed=seed, split_seed=split_seed, device=device)
         run = made(stages[0])
+        if isinstance(config, Schedule) and config.epochs != run.epochs:
+            raise TaskError(
+                f"the schedule has {config.epochs} epochs, the task trains {run.epochs}: use Task(epochs=...) to match."
+            )
         for epoch in range(run.epochs):
             if epoch and epoch in stages:
                 run, before = made(stages[epoch]), run
+                if (reason := run.misfit(before)) is not None:
+                    raise TaskError(
+                        f"the schedule's stage from epoch {epoch} on cannot follow the one before: {reason}"
+                    )
                 run.load_state_dict(before.state_dict())
             metrics = run.train_epoch(epoch)
             for name, value in metrics.items():

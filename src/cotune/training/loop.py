@@ -24,7 +24,7 @@ from cotune.training.samples import Batch
 from cotune.training.schedules import Pacer
 from cotune.training.splits import Part, prefix
 from cotune.training.step import Forward, PlainStep, Step, criterion, user_step
-from cotune.training.takeover import hyperparameters, take_over
+from cotune.training.takeover import Trained, misfit, take_over, untrained
 from cotune.training.task import Task
 
 
@@ -72,9 +72,11 @@ class Run:
         isolated.seed(seeds.integer(seed, Purpose.INIT))
         self.model = _model(task, config).to(self.device)
         self.optimizer = _optimizer(task, self.model, config)
-        self._built = hyperparameters(self.optimizer)
         self.max_norm: float | None = config.get("grad_clip")
         self.scheduler, self.pacer = _schedule(task, self.optimizer, config, self.epochs, self.n_batches)
+        self._built = {
+            "optimizer": untrained(self.optimizer), "scheduler": untrained(self.scheduler), "batches": self.n_batches,
+        }  # fmt: skip
         self.forward = Forward(self.model, criterion(task, config, self.device), self.device, amp=task.amp)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=task.amp and self.device.type == "cuda")
         self._step = self._made_step()
@@ -161,16 +163,25 @@ class Run:
             "best": None if best is None else {"epoch": best.epoch, "value": best.value, "weights": best.weights},
         }
 
+    def misfit(self, other: Run) -> str | None:
+        """Why this run cannot go on from the other one's state; None if it can."""
+        here: Trained = self.model, self.optimizer, self.scheduler
+        return misfit(here, (other.model, other.optimizer, other.scheduler))
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from a `state_dict()` of the same task, with its own hyperparameters; `state` is left untouched.
 
-        The model must have the same shape. A scheduler goes on where the other one was.
+        The model must have the same shape (see `misfit`). A scheduler goes on where the other one was; one that counts
+        batches at the same share of them.
         """
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # torch would train the caller's tensors
         if self.scheduler is not None:
             self.scheduler.load_state_dict(copy.deepcopy(state["scheduler"]))
-        take_over(self.optimizer, self.scheduler, self._built, state.get("built", self._built))
+        own, others = self._built, state.get("built", self._built)
+        pace = own["batches"] / others["batches"] if self.pacer.has_batches else 1.0
+        take_over(self.optimizer, own["optimizer"], others["optimizer"])
+        take_over(self.scheduler, own["scheduler"], others["scheduler"], pace)
         self._scaler.load_state_dict(state["scaler"])
         self.best = None if state["best"] is None else Best(**state["best"])
 
