@@ -69,6 +69,7 @@ class Populations(Follower):
     def current(self) -> Members:
         """The first that has not come to its end, or lacks members."""
         while self._all[self._current].are_over and not self._all[self._current].n_missing:
+            self._all[self._current].at.clear()  # nobody will be compared with them any more
             self._current += 1
             if self._current == len(self._all):
                 self._all.append(Members(self.history, self._size))
@@ -138,8 +139,8 @@ class Members:
 
     @property
     def are_over(self) -> bool:
-        """Whether all of them have come to their ends."""
-        return all(self.history.state(number).is_final for number in self.now)
+        """Whether all of them have come to their ends, and all that were replaced are stopped."""
+        return all(self.history.state(number).is_final for number in self._places)
 
     @property
     def replaced(self) -> list[int]:
