@@ -105,8 +105,10 @@ def test_what_does_not_pay_is_not_trained_at_the_last_step() -> None:
     assert not [number for number in run.history.forks if run.history.decision(number)["replaces"] == 4]
 
 
-def test_one_population_after_another() -> None:
-    run = simulated(trials=20, slots=32)
+@pytest.mark.parametrize("slots", [1, 10, 32])
+def test_one_population_after_another(slots: int) -> None:
+    run = simulated(trials=20, slots=slots)
+    assert run.history.steps_paid == 20 * 9 and not run.history.paused
     founders = [number for number in run.trained if run.history.parent(number) is None]
     assert len(founders) == 20
     begun = [number for number, _ in run.log]

@@ -75,6 +75,12 @@ class Populations(Follower):
                 self._all.append(Members(self.history, self._size))
         return self._all[self._current]
 
+    @property
+    def replaced(self) -> dict[int, int]:
+        """Who is paused and holds no place any more, by number, and who holds it now; also of those before."""
+        holders = {number: self._of[number].holder(number) for number in sorted(self.history.paused)}
+        return {number: holder for number, holder in holders.items() if holder != number}
+
     def catch_up(self) -> None:
         """Take in the trials that were proposed, enqueued or forked since, and who arrived."""
         for number in range(self._n_entered, len(self.history)):
@@ -139,13 +145,8 @@ class Members:
 
     @property
     def are_over(self) -> bool:
-        """Whether all of them have come to their ends, and all that were replaced are stopped."""
-        return all(self.history.state(number).is_final for number in self._places)
-
-    @property
-    def replaced(self) -> list[int]:
-        """Who is paused and holds no place any more, by number."""
-        return sorted(number for number in self._places.keys() & self.history.paused if self.holder(number) != number)
+        """Whether all of them have come to their ends."""
+        return all(self.history.state(number).is_final for number in self.now)
 
     def __contains__(self, number: object) -> bool:
         return number in self._places

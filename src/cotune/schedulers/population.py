@@ -79,8 +79,9 @@ class PBT:
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
         steps = self._checked(history.steps)
-        members = followed(self._cache, history, lambda: Populations(history, self.population)).current
-        stops = [_stopped(number, members) for number in members.replaced]
+        populations = followed(self._cache, history, lambda: Populations(history, self.population))
+        stops = [_stopped(number, fork, history) for number, fork in populations.replaced.items()]
+        members = populations.current
         begun = waiting(history, slots, lambda number: self._next(0, steps), members)
         free = slots - len(begun)
         fresh = suggest(min(free, members.n_missing)) if free > 0 and members.n_missing else []
@@ -177,8 +178,7 @@ def _can_be_copied(number: int, history: History, steps: int) -> bool:
     return not history.state(number).is_final and state is not None and state.step < steps
 
 
-def _stopped(number: int, members: Members) -> Stop:
+def _stopped(number: int, fork: int, history: History) -> Stop:
     """With what was found when the fork took its place."""
-    fork = members.holder(number)
-    found: Mapping[str, JsonValue] = members.history.decision(fork).get("replaced", {})
+    found: Mapping[str, JsonValue] = history.decision(fork).get("replaced", {})
     return Stop(number, {"why": "among the worst of its population", "replaced by trial": fork, **found})
