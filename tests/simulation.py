@@ -18,7 +18,7 @@ from cotune.records import (
     Started,
     State,
     Suggestion,
-)  # fmt: skip
+)
 from cotune.schedulers import Scheduler
 from cotune.space import Space
 from cotune.study.loop import Budget, Planner

@@ -28,7 +28,7 @@ from cotune.schedulers import (
     Plain,
     Scheduler,
     SuccessiveHalving,
-)  # fmt: skip
+)
 from cotune.seeds import Purpose, generator
 from cotune.space import Float, Int, Space
 

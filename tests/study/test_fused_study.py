@@ -22,12 +22,7 @@ from cotune.training.fused.escape import is_of_lanes
 SPACE = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "dropout": ct.Float(0.0, 0.5), "epochs": ct.Int(1, 3)}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Net(nn.Module):

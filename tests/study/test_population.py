@@ -14,13 +14,7 @@ import cotune as ct
 from cotune.errors import SpaceError, StudyError, TaskError
 from cotune.records import State
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def task(**options: Any) -> ct.Task:

@@ -33,14 +33,7 @@ def exported(study: ct.Study) -> list[tuple]:
     ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> object:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 STRATEGIES = ("random", "sobol", "grid", "bayesian", "tpe", "cmaes")

@@ -85,10 +85,9 @@ class _InlineExecutor:
             trial.take_up()
             with interruption.exposed():
                 result = self._equipment.objective(trial)
-            if trial.was_stopped:
-                return []
-            if trial.was_told_to_leave and trial.step != job.steps:  # at its last step it has its result all the same
-                return [*trial.leave(), self._pause(job, trial, begun)]
+            # at its last step it has its result all the same
+            if trial.was_stopped or (trial.was_told_to_leave and trial.step != job.steps):
+                return self._left(job, trial, begun)
             before = trial.finish()
             return [*before, outcome.of_result(job, trial.step, trial.last_metrics, result, _since(begun))]
         except (Abandoned, KeyboardInterrupt, Interrupted) as error:
@@ -96,15 +95,18 @@ class _InlineExecutor:
             return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
         except BaseException as error:  # noqa: BLE001 - law 8: whatever the user's code raises is data
             if isinstance(error, Paused) and trial.must_leave:
-                return [] if trial.was_stopped else [*trial.leave(), self._pause(job, trial, begun)]
+                return self._left(job, trial, begun)
             failure = outcome.of_error(job, error, _since(begun))  # of a lost lease, `emit` will say so again
         _free_memory(failure)
         return [*trial.leave(), failure]
 
-    def _pause(self, job: Job, trial: RunningTrial, begun: float) -> Event:
+    def _left(self, job: Job, trial: RunningTrial, begun: float) -> list[Event]:
+        """What a trial without an outcome leaves behind; of one that was stopped all is said."""
+        if trial.was_stopped:
+            return []
         if trial.is_at_milestone:
-            return Reached(job.number, job.epoch, trial.step, _since(begun))
-        return Released(job.number, job.epoch, _since(begun))
+            return [*trial.leave(), Reached(job.number, job.epoch, trial.step, _since(begun))]
+        return [*trial.leave(), Released(job.number, job.epoch, _since(begun))]
 
 
 def _since(begun: float) -> float:

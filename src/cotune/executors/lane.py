@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import final
 
-from cotune.errors import StorageError
 from cotune.executors import outcome
 from cotune.executors.equipment import Checkpoints
 from cotune.executors.interruption import Abandoned
@@ -156,16 +155,13 @@ class Lane:
         return min(self._last_step, self._job.until or self._last_step)
 
     def _take_up(self, checkpoints: Checkpoints, parent: Lane | None) -> None:
-        """Continue from the checkpoint; without it the trial starts again, unless it cannot. parent: who holds it."""
-        if self._job.checkpoint is None:
+        """Continue from the checkpoint, or start again; see `state_for`. parent: who holds it in memory."""
+        if parent is not None:
+            self.run.load_state_dict(parent.run.state_dict())
+        elif (state := outcome.state_for(self._job, checkpoints)) is not None:
+            self.run.load_state_dict(state["run"])
+        else:
             return
-        try:
-            state = checkpoints.load(self._job.checkpoint)["run"] if parent is None else parent.run.state_dict()
-        except StorageError as error:
-            if self._job.is_fork:
-                raise outcome.StateLost(str(error)) from error
-            return
-        self.run.load_state_dict(state)
         self._go_to_checkpoint()
 
     def _go_to_checkpoint(self) -> None:

@@ -1,4 +1,4 @@
-"""From what a user's function did to the trial's outcome."""
+"""From what a user's function did to the trial's outcome, and what of a state that is gone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from cotune.errors import ReportError
+from cotune.errors import ReportError, StorageError
+from cotune.executors.equipment import Checkpoints
 from cotune.records import Event, Failed, Finished, Job, real_number
 
 _OURS = Path(__file__).resolve().parents[1]
@@ -20,9 +21,28 @@ _ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"  # torch has no class 
 class Diverged(ArithmeticError):
     """A training whose numbers are none any more."""
 
+    cause: ClassVar[str] = "diverged"
+
 
 class StateLost(RuntimeError):
     """A fork cannot go on, because the state of its parent is gone."""
+
+    cause: ClassVar[str] = "no state"
+
+
+def state_for(job: Job, checkpoints: Checkpoints) -> Any | None:
+    """The state that a job goes on from; None where it begins from the start, because there is none or it is gone.
+
+    Raises StateLost for a fork whose state is gone: its first steps were another trial's.
+    """
+    if job.checkpoint is None:
+        return None
+    try:
+        return checkpoints.load(job.checkpoint)
+    except StorageError as error:
+        if job.is_fork:
+            raise StateLost(str(error)) from error
+        return None
 
 
 def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, seconds: float) -> Event:
@@ -47,7 +67,7 @@ def of_result(job: Job, step: int, reported: Mapping[str, float], result: Any, s
 def of_error(job: Job, error: BaseException, seconds: float) -> Event:
     """Failed, with the class of failure and the user's part of the traceback."""
     if isinstance(error, Diverged | StateLost):
-        return failed(job, "diverged" if isinstance(error, Diverged) else "no state", str(error), seconds)
+        return failed(job, error.cause, str(error), seconds)
     reason = "".join(traceback.format_exception_only(error)).strip()
     return failed(job, _cause(error, reason), reason, seconds, _user_traceback(error))
 

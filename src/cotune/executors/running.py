@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cotune.errors import Paused, ReportError, StorageError, StudyError
+from cotune.errors import Paused, ReportError, StudyError
 from cotune.executors.equipment import Equipment
 from cotune.executors.executor import Emit
-from cotune.executors.outcome import StateLost
+from cotune.executors.outcome import state_for
 from cotune.executors.reports import Reports
 from cotune.executors.snapshot import Snapshot, Stamp
 from cotune.records import Checkpointed, Event, Job, real_number
@@ -204,21 +204,13 @@ class RunningTrial:
         restore(tracked, known[name])
 
     def take_up(self) -> None:
-        """Go to where the saved state is; without one, or if it is gone, to the start. For executors.
-
-        Raises StateLost for a fork whose state is gone: its first steps were another trial's.
-        """
-        if self._job.checkpoint is None:
+        """Go to where the saved state is, or to the start; see `state_for`. For executors."""
+        state = state_for(self._job, self._checkpoints)
+        if state is None or self._job.checkpoint is None:
             self.step = 0
             return
-        try:
-            self._restored = self._checkpoints.load(self._job.checkpoint)
-            self.step = self._job.checkpoint.step
-            self._reports.resume(self.step, self._job.reported)
-        except StorageError as error:
-            if self._job.is_fork:
-                raise StateLost(str(error)) from error
-            self.step = 0
+        self._restored, self.step = state, self._job.checkpoint.step
+        self._reports.resume(self.step, self._job.reported)
 
 
 def without_notes(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,14 +75,14 @@ class ASHA:
         if level is None:
             return Resume(number, history.steps)
         rung, above = level
-        losses, n = history.losses(number, step), rung.n + (number not in rung.losses)
+        losses = history.losses(number, step)
         if any(map(math.isnan, losses)):
             return Stop(number, {"why": "no loss at its rung", "rung": step})
-        share = -(-n // self.factor)
-        place = rung.standing(number, losses, share, history)
+        share = -(-rung.n_with(number) // self.factor)
+        place = rung.place_of(number, losses, share, history)
         if place.rank > share:
-            return Stop(number, standing(place, rung, n, _BEHIND))
-        return Resume(number, above.step, {**standing(place, rung, n, _LEADER), "until": above.step})
+            return Stop(number, standing(place, rung, _BEHIND))
+        return promoted(place, rung, above, _LEADER)
 
     def outline(self, steps: int) -> str:
         """The rungs in words.

@@ -18,22 +18,28 @@ from cotune.schedulers.unfinished import unfinished, waiting
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """On those who came to a step: the best, whose states are copied, and the worst, who are replaced."""
+    """On those who came to a step: the best, whose states are copied, and the worst, who are replaced.
+
+    threshold: with one objective, that of the last that is not replaced.
+    """
 
     generation: Generation
     best: tuple[int, ...]
     worst: frozenset[int]
+    threshold: Mapping[str, JsonValue]
 
     @classmethod
-    def on(cls, generation: Generation, k: int) -> _Verdict:
+    def on(cls, generation: Generation, k: int, history: History) -> _Verdict:
         """With the k best, and the k worst or all that failed."""
-        return cls(generation, tuple(generation.best(k)), frozenset(generation.worst(k)))
+        worst = frozenset(generation.worst(k))
+        stays = [number for number in generation.ranks if number not in worst]
+        losses = generation.losses.get(stays[-1], ()) if stays else ()
+        threshold = {"threshold": history.value_of(losses[0])} if len(losses) == 1 else {}
+        return cls(generation, tuple(generation.best(k)), worst, threshold)
 
-    def standing(self, number: int, history: History) -> dict[str, JsonValue]:
-        """For a record: where one of them stands, and with one objective that of the last that is not replaced."""
-        found, stays = self.generation.standing(number), [n for n in self.generation.ranks if n not in self.worst]
-        losses = self.generation.losses.get(stays[-1], ()) if stays else ()
-        return {**found, "threshold": history.value_of(losses[0])} if len(losses) == 1 else found
+    def standing(self, number: int) -> dict[str, JsonValue]:
+        """For a record: where one of them stands."""
+        return {**self.generation.standing(number), **self.threshold}
 
 
 @dataclass(frozen=True)
@@ -118,26 +124,26 @@ class PBT:
         every = self._interval(last)
         return min((step // every + 1) * every, last)
 
-    def _verdicts(self, members: Members) -> dict[int, _Verdict]:
-        """By step, on all that can be compared now. Of less than half a population none is among the worst."""
-        verdicts = {}
-        for step, generation in members.at.items():
-            n = len(generation.ranks)
-            if self.asynchronous:
-                verdicts[step] = _Verdict.on(generation, max(1, int(self.share * n)) if 2 * n >= members.size else 0)
-            elif members.are_together(step):
-                verdicts[step] = _Verdict.on(generation, max(1, int(self.share * n)))
-        return verdicts
+    def _verdict(self, step: int, members: Members) -> _Verdict | None:
+        """On who came to a step; None while that waits for others. Of less than half a population none is the worst."""
+        generation = members.at.get(step)
+        if generation is None or not (self.asynchronous or members.are_together(step)):
+            return None
+        n = len(generation.ranks)
+        is_enough = not self.asynchronous or 2 * n >= members.size
+        return _Verdict.on(generation, max(1, int(self.share * n)) if is_enough else 0, members.history)
 
     def _going_on(self, members: Members, draw: Draw, steps: int) -> Iterator[Start | Resume]:
         """Forks in place of the worst, by place; then, when no fork needs their states, those that go on, the furthest
         behind first.
         """
         history, number = members.history, len(members.history)
-        verdicts, resumed = self._verdicts(members), dict[int, _Verdict]()
-        for member in members.now:
-            verdict = verdicts.get(_milestone(member, history))
-            if verdict is None or verdict.generation.step >= steps:
+        milestones = {member: _milestone(member, history) for member in members.now}
+        verdicts = {step: self._verdict(step, members) for step in set(milestones.values()) if 0 < step < steps}
+        resumed = dict[int, _Verdict]()
+        for member, step in milestones.items():
+            verdict = verdicts.get(step)
+            if verdict is None:
                 continue
             parents = [
                 one for one in verdict.best if members.holder(one) == one and _can_be_copied(one, history, steps)
@@ -148,7 +154,7 @@ class PBT:
             elif member in history.paused:
                 resumed[member] = verdict
         for member, verdict in sorted(resumed.items(), key=lambda one: (one[1].generation.step, one[0])):
-            why = {"why": "goes on with its population", **verdict.standing(member, history)}
+            why = {"why": "goes on with its population", **verdict.standing(member)}
             yield Resume(member, self._next(verdict.generation.step, steps), why)
 
     def _fork(self, loser: int, parents: list[int], verdict: _Verdict, history: History, random: Generator) -> Start:
@@ -159,7 +165,7 @@ class PBT:
         changed = {name: [before[name], value] for name, value in config.items() if value != before[name]}
         record: dict[str, JsonValue] = {
             "strategy": "pbt", "why": "goes on from one of the best of its population", "replaces": loser,
-            "changed": changed, **verdict.standing(parent, history), "replaced": verdict.standing(loser, history),
+            "changed": changed, **verdict.standing(parent), "replaced": verdict.standing(loser),
         }  # fmt: skip
         suggestion = Suggestion(config, record, history.task(parent))
         return Start(suggestion, self._next(state.step, history.steps or state.step), parent)

@@ -40,10 +40,11 @@ class Key(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A trial among those of its rung. rank: from 1; threshold: the objective of the last that would still go on."""
+    """A trial among those of its rung. rank: from 1, of so many; threshold: the objective of the last that goes on."""
 
     number: int
     rank: int
+    of: int
     threshold: float | None
 
 
@@ -96,18 +97,23 @@ class Rung:
         if k > 0 and self.idle:
             yield from self._best_of_one(k, history) if len(history.objectives) == 1 else self._best_of_many(k, history)
 
-    def standing(self, number: int, losses: tuple[float, ...], k: int, history: History) -> Place:
+    def n_with(self, number: int) -> int:
+        """How many there are if a trial is counted that comes now, or is among them."""
+        return self.n + (number not in self.losses)
+
+    def place_of(self, number: int, losses: tuple[float, ...], k: int, history: History) -> Place:
         """Where a trial with such losses would stand if it came now, and the k-th of them all then."""
+        n = self.n_with(number)
         if len(losses) > 1:
             others = [other for other in islice(reversed(self.losses), WINDOW) if other != number]
             known = [self.losses[other] for other in reversed(others[: WINDOW - 1])]
             order = leading(np.array([*known, losses]), len(known) + 1).tolist()
-            return Place(number, order.index(len(known)) + 1, None)
+            return Place(number, order.index(len(known)) + 1, n, None)
         among, own = [*self._ranked], Key(losses[0], number)
         if number not in self.losses:
             insort(among, own)
         rank = bisect_left(among, own) + 1
-        return Place(number, rank, history.value_of(among[min(k, len(among)) - 1].loss))
+        return Place(number, rank, n, history.value_of(among[min(k, len(among)) - 1].loss))
 
     def _best_of_one(self, k: int, history: History) -> Iterator[Place]:
         threshold = history.value_of(self._ranked[min(k, len(self._ranked)) - 1].loss)
@@ -116,7 +122,7 @@ class Rung:
             if rank > k:
                 return
             if self._is_here(key.number, history):
-                yield Place(key.number, rank, threshold)
+                yield Place(key.number, rank, self.n, threshold)
 
     def _best_of_many(self, k: int, history: History) -> Iterator[Place]:
         """Non-dominated first, within a rank the least crowded."""
@@ -128,7 +134,7 @@ class Rung:
             self._order = now, [numbers[place] for place in order]
         for rank, number in enumerate(self._order[1], start=1):
             if self._is_here(number, history):
-                yield Place(number, rank, None)
+                yield Place(number, rank, self.n, None)
 
     def _is_here(self, number: int, history: History) -> bool:
         return number in history.paused and history.step(number) == self.step
@@ -224,10 +230,10 @@ def _drop(ordered: list[Key], key: Key) -> None:
 
 def promoted(place: Place, rung: Rung, above: Rung, why: str) -> Resume:
     """The trial goes on to the rung above, and its record says why."""
-    return Resume(place.number, above.step, {**standing(place, rung, rung.n, why), "until": above.step})
+    return Resume(place.number, above.step, {**standing(place, rung, why), "until": above.step})
 
 
-def standing(place: Place, rung: Rung, n: int, why: str) -> dict[str, JsonValue]:
-    """For a record: where a trial stands among the n of its rung."""
-    record: dict[str, JsonValue] = {"why": why, "rung": rung.step, "rank": place.rank, "of": n}
+def standing(place: Place, rung: Rung, why: str) -> dict[str, JsonValue]:
+    """For a record: where a trial stands in its rung."""
+    record: dict[str, JsonValue] = {"why": why, "rung": rung.step, "rank": place.rank, "of": place.of}
     return record if place.threshold is None else {**record, "threshold": place.threshold}

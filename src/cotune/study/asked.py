@@ -22,6 +22,12 @@ class AskedTrial:
     epoch: int
 
 
+def is_at_milestone(history: History, number: int, step: int) -> bool:
+    """Whether a step is the one that the trial is compared at, or behind it, and not its last."""
+    goal, last = history.until(number), history.steps
+    return goal is not None and step >= goal and goal != last
+
+
 def reported(
     history: History, number: int, epoch: int, step: int | None, metrics: Mapping[str, Any], *, is_judged: bool
 ) -> Reported:
@@ -41,9 +47,9 @@ def reported(
     goal, last = history.until(number), history.steps
     if last is not None and at > last:
         raise ReportError(f"study.report(trial {number}, step={at}) is beyond the {last} epochs that trials have")
-    if is_judged and goal is not None and at >= goal and goal != last:
+    if is_judged and is_at_milestone(history, number, at):
         missing = [name for name in history.objectives if name not in values]
-        if at > goal or missing:
+        if at != goal or missing:
             raise ReportError(
                 f"trials are compared by {', '.join(history.objectives)} at step {goal}: report that one first, "
                 f"study.report(trial, step={goal}, {next(iter(history.objectives))}=...)"

@@ -20,7 +20,7 @@ from cotune.schedulers import (
     Plain,
     Scheduler,
     SuccessiveHalving,
-)  # fmt: skip
+)
 from cotune.space import Space
 from cotune.strategies import Grid, Random, Strategy, reads_milestones
 from cotune.study.log import Log

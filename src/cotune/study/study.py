@@ -14,7 +14,7 @@ from cotune.space import Space
 from cotune.storage import Durability, SqliteStorage, Storage
 from cotune.strategies import StartsFirst, Strategy
 from cotune.study import arguments, auto
-from cotune.study.asked import AskedTrial, is_told, outcome_of, reported
+from cotune.study.asked import AskedTrial, is_at_milestone, is_told, outcome_of, reported
 from cotune.study.best import Best
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
@@ -150,12 +150,12 @@ class Study:
 
         Trials that were enqueued, or whose process died, come first. Raises StudyError when nothing is left to try.
         """
-        if isinstance(self._scheduler, PBT):
+        slots, planner = 1 if n is None else arguments.checked_count(n), self._planner(Budget())
+        if isinstance(planner.scheduler, PBT):
             raise StudyError(
                 "scheduler='pbt' copies the states of trials, and those that are asked by hand leave none. "
                 "Use 'asha' or 'median' with study.report, or 'none'."
             )
-        slots, planner = 1 if n is None else arguments.checked_count(n), self._planner(Budget())
         events = self._log.decide(lambda history: planner.plan(history, slots, self._log.worker, pausable=False))
         asked = [self._asked(event.number) for event in events if isinstance(event, Started | Resumed)]
         if not asked:
@@ -172,13 +172,11 @@ class Study:
         planner, history = self._planner(Budget()), self._log.refresh()
         number, epoch = self._lease_of(trial, "report", history)
         self._log.require_lease(number, epoch)
-        goal, last = history.until(number), history.steps
         point = reported(history, number, epoch, step, metrics, is_judged=planner.judge is not None)
         at = point.steps[-1]
+        is_due = planner.judge is not None and is_at_milestone(history, number, at)
         self._log.record([point])
-        if goal is None or at < goal or at >= (last or at) or planner.judge is None:
-            return True
-        return judge(self._log, planner, number, epoch, at) is not None
+        return not is_due or judge(self._log, planner, number, epoch, at) is not None
 
     def tell(
         self, trial: AskedTrial | int, value: float | None = None, *, failed: str | None = None, **metrics: float

@@ -69,7 +69,8 @@ def _kept(now: Any, own: Any, others: Any) -> Any:
     """Of a state as it is now: what training has changed; elsewhere what the own one was made with."""
     if isinstance(now, dict) and isinstance(own, dict) and isinstance(others, dict):
         return {name: _kept(value, own.get(name, value), others.get(name)) for name, value in now.items()}
-    if all(isinstance(state, list) and len(state) == len(own) for state in (now, own, others)):
+    are_lists = isinstance(now, list) and isinstance(own, list) and isinstance(others, list)
+    if are_lists and len(now) == len(own) == len(others):
         return [_kept(*values) for values in zip(now, own, others, strict=True)]
     return own if _are_same(now, others) else now
 
