@@ -211,8 +211,9 @@ def test_a_schedule_of_an_earlier_best_does_not_stay(tmp_path: Path) -> None:
     assert (tmp_path / "schedule.json").exists() == bool(study.best.schedule.changing)
 
 
-def test_trials_asked_by_hand_cannot_be_copied() -> None:
-    study = ct.Study(None, space(), minimize="loss", epochs=6, scheduler="pbt")
+@pytest.mark.parametrize("scheduler", ["pbt", "auto"])
+def test_trials_asked_by_hand_cannot_be_copied(scheduler: str) -> None:
+    study = ct.Study(None, space(), minimize="loss", epochs=6, scheduler=scheduler)
     with pytest.raises(StudyError, match="those that are asked by hand leave none"):
         study.ask()
 

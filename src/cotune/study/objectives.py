@@ -94,12 +94,13 @@ def require_forkable(task: Task, space: Space) -> None:
             f"{space.scheduled[0]!r} has schedule=True, so that trials go on from each other's weights, and "
             "Holdout(reshuffle=True) would validate them with what these were trained on. Use validation=0.2."
         )
+    examples = space.examples()
     for name in space.scheduled:
         if name == "epochs":
             raise TaskError(
                 "'epochs' has schedule=True, but how long a trial trains cannot change. Leave schedule= out."
             )
-        example = next((example for example in space.examples() if name in example), None)
+        example = next((example for example in examples if name in example), None)
         levels = [] if example is None else space.parameters[name].levels(_LEVELS)
         configs = [config for level in levels if space.allows(config := {**dict(example or {}), name: level})]
         with Isolated() as isolated:
