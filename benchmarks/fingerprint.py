@@ -18,7 +18,7 @@ _CHOOSING = ("strategies", "numerics", "space", "seeds", "config")
 
 
 def version(strategy: str, scheduler: str | None = None) -> str:
-    """Such as 0.1.0+1f3a9c04; with a scheduler, the file of that name and what it imports counts too."""
+    """Such as 0.1.0+1f3a9c04; with a scheduler, that and what decides which of its actions are afforded count too."""
     own = [SOURCE / "strategies" / f"{strategy}.py", SOURCE / "strategies" / strategy / "strategy.py"]
     roots = [path for path in own if path.exists()] or [
         SOURCE / "study" / "auto.py",
@@ -26,7 +26,8 @@ def version(strategy: str, scheduler: str | None = None) -> str:
     ]
     among = _CHOOSING
     if scheduler is not None:
-        roots, among = [*roots, SOURCE / "schedulers" / f"{scheduler}.py"], (*_CHOOSING, "schedulers", "records")
+        deciding = (f"schedulers/{scheduler}.py", "study/planner.py", "study/budget.py")
+        roots, among = [*roots, *(SOURCE / path for path in deciding)], (*_CHOOSING, "schedulers", "records")
     digest = hashlib.sha256()
     for path in sorted(_reached(roots, among)):
         digest.update(f"{path.relative_to(SOURCE).as_posix()}\n{_code(path)}".encode())

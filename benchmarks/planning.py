@@ -29,7 +29,7 @@ from cotune.records import (
     Suggestion,
 )
 from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, Plain, Scheduler, SuccessiveHalving
-from cotune.study.loop import Planner
+from cotune.study.planner import Planner
 
 STEPS, SLOTS, TRIALS, TIMED = 27, 4, 10_000, 500
 SPACE = ct.Space(x=ct.Float(0.0, 1.0, schedule=True))

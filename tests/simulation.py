@@ -21,7 +21,8 @@ from cotune.records import (
 )
 from cotune.schedulers import Scheduler
 from cotune.space import Space
-from cotune.study.loop import Budget, Planner
+from cotune.study.budget import Budget
+from cotune.study.planner import Planner
 
 Loss = Callable[[int, int], float | None]
 """(trial, step) -> loss; None: the trial fails there."""

@@ -10,7 +10,7 @@ import pytest
 from cotune.errors import StudyError
 from cotune.schedulers import ASHA
 from cotune.schedulers.rungs import rungs
-from cotune.study.loop import Budget
+from cotune.study.budget import Budget
 from simulation import Simulation
 
 

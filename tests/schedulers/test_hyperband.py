@@ -8,7 +8,7 @@ import pytest
 
 from cotune.errors import StudyError
 from cotune.schedulers import Hyperband, SuccessiveHalving
-from cotune.study.loop import Budget
+from cotune.study.budget import Budget
 from simulation import Simulation
 
 

@@ -13,7 +13,7 @@ from cotune.errors import StudyError
 from cotune.records import State
 from cotune.schedulers import PBT
 from cotune.space import Float, Int, Space
-from cotune.study.loop import Budget
+from cotune.study.budget import Budget
 from simulation import Simulation
 
 

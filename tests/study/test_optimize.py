@@ -166,7 +166,8 @@ def test_every_decision_can_be_replayed_from_what_it_had_seen(tmp_path: Path) ->
     from cotune.records import History, Started
     from cotune.schedulers import Plain
     from cotune.strategies import Random, StartsFirst
-    from cotune.study.loop import Budget, Planner
+    from cotune.study.budget import Budget
+    from cotune.study.planner import Planner
 
     study(path=tmp_path).optimize(trials=10, progress=False)
     events = SqliteStorage(tmp_path).read(0)

@@ -9,9 +9,11 @@ import pytest
 
 from builders import history_of, plane
 from cotune.records import Action, Draw, Enqueued, History, Start, Suggestion
-from cotune.schedulers import Plain
+from cotune.schedulers import ASHA, Plain
 from cotune.strategies import Grid, Random, Strategy
-from cotune.study.loop import Budget, Planner
+from cotune.study.budget import Budget
+from cotune.study.planner import Planner
+from simulation import Simulation
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,17 @@ def test_leases_of_a_worker_that_cannot_pause_say_so() -> None:
     for pausable in (True, False):
         events = Planner(Random(), Plain()).plan(history, 2, "w", pausable=pausable)
         assert [(event.kind, event.pausable) for event in events] == [("resumed", pausable), ("started", pausable)]
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("total", range(30, 60, 7))
+def test_a_resume_that_costs_too_much_leaves_its_slot_to_what_is_cheaper(slots: int, total: int) -> None:
+    run = Simulation(ASHA(), lambda number, step: float(number * 37 % 11), 27, slots, Budget(total_epochs=total)).run()
+    assert run.history.steps_paid == total
+
+
+def test_trials_beyond_the_budget_keep_no_slot_from_those_within() -> None:
+    run = Simulation(ASHA(), lambda number, step: float(number), budget=Budget(trials=6))
+    run.history.extend([Enqueued(number, {"x": 0.5, "n": 3}) for number in range(3000)])
+    assert [number for number, step in run.run().trained.items() if step > 1] == [0, 1]
+    assert len(run.trained) == 3000 and not any(run.trained[number] for number in range(6, 3000))

@@ -16,8 +16,9 @@ from cotune.errors import StudyError
 from cotune.records import Draw, Enqueued, Failed, Finished, History, Reclaimed, Resumed, Started, State, Suggestion
 from cotune.schedulers import Plain
 from cotune.strategies import Random
-from cotune.study.loop import Budget, Planner
+from cotune.study.budget import Budget
 from cotune.study.panel import Panel
+from cotune.study.planner import Planner
 from cotune.study.stopping import Stopping, why_ended
 
 SPACE = {"x": (-2.0, 2.0)}

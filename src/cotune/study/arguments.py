@@ -11,7 +11,7 @@ from pathlib import Path
 from cotune.errors import StudyError
 from cotune.records import whole_number
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
-from cotune.study.loop import Budget
+from cotune.study.budget import Budget
 from cotune.study.stopping import Stopping
 
 

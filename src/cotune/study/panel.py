@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cotune.printable import printable
 from cotune.records import History, State
-from cotune.study.loop import Budget
+from cotune.study.budget import Budget
 from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import shown
 

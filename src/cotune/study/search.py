@@ -29,9 +29,10 @@ from cotune.study.best import Best
 from cotune.study.engine import measured
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
-from cotune.study.loop import Planner, Search, judge
+from cotune.study.loop import Search
 from cotune.study.objectives import Target
 from cotune.study.panel import Panel
+from cotune.study.planner import Planner, judge
 from cotune.study.signals import handled
 from cotune.training.checkpoint import write
 

@@ -16,9 +16,10 @@ from cotune.strategies import StartsFirst, Strategy
 from cotune.study import arguments, auto
 from cotune.study.asked import AskedTrial, is_at_milestone, is_told, outcome_of, reported
 from cotune.study.best import Best
+from cotune.study.budget import Budget
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
-from cotune.study.loop import Budget, Planner, judge
+from cotune.study.planner import Planner, judge
 from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import Trials
 
