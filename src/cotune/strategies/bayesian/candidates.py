@@ -32,6 +32,7 @@ _LEVELS = 24
 _LOOKS = 256
 """How many candidates are looked at, from the best down, for one that is legal and new."""
 _SAME = 1e-9
+_INNER = 0.4
 _LISTED = 2048
 """A finite space of at most so many configurations is searched whole."""
 
@@ -69,6 +70,15 @@ class Ground:
         """The configuration at a position, if no rule forbids it."""
         config = self.space.decode(unit)
         return config if not self.space.has_rules or self.space.allows(config) else None
+
+    def inner(self, units: Floats) -> Floats:
+        """Snapped positions nearer to the guess where the space is wide; else the positions (m, d) themselves.
+
+        The farther out a point, the farther it is from nearly everything: the middle of a wide space is learnt first.
+        """
+        if not self.features.is_wide:
+            return units
+        return self.space.positions.snapped(self.guess + _INNER * (units - self.guess))
 
     def shifted(self, generator: Generator) -> Floats:
         """Evenly spread points, moved together (Cranley & Patterson 1976)."""

@@ -22,6 +22,7 @@ _MAX_HOT = 24
 """Above this many choices, each gets a pseudo-random code of `_CODE_BITS` signs: nearly one-hot, in fewer columns."""
 _CODE_BITS = 32
 _FEW_LEVELS = 16
+_MANY = 10
 _STEP = 1e-6
 
 
@@ -45,6 +46,11 @@ class Features:
     def n_groups(self) -> int:
         """Number of parameters d."""
         return len(self._widths)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are many numbers and nothing else: nearly all of such a cube is corners."""
+        return self.is_plain and self.n_groups >= _MANY
 
     def of(self, units: Floats) -> Floats:
         """(n, c) columns of snapped positions (n, d); NaN is allowed where a parameter is inactive."""

@@ -17,8 +17,6 @@ from cotune.strategies.bayesian.memory import Fitted
 
 Floats = NDArray[np.float64]
 
-_ALIKE_FROM = 10
-"""In spaces of so many numbers and nothing else, all models have lengthscales that are alike a priori."""
 _OFTEN = 64
 """Up to so many results hyperparameters follow every result, later every tenth part more."""
 _GROWTH, _COLD_GROWTH = 1.1, 1.3
@@ -69,8 +67,7 @@ def believe(
     model: Model, features: Features, evidence: Evidence, fitted: Fitted | None, number: int, generator: Generator
 ) -> Belief:
     """The model's posterior; hyperparameters are the logged ones, or new ones found from there when it is time."""
-    is_alike = model.is_alike or (features.is_plain and features.n_groups >= _ALIKE_FROM)
-    prior = gp.prior(features.groups, alike=is_alike)
+    prior = gp.prior(features.groups, alike=model.is_alike or features.is_wide)
     warped = model.warp(evidence.losses)
     n = len(evidence.losses)
     is_new = fitted is None or n >= _next_fit(fitted.results)

@@ -68,7 +68,9 @@ def opening(now: Situation, spread: Floats) -> Suggestion | None:
 
     spread (d,): the next of these points.
     """
-    candidates = [now.ground.guess, spread] if now.number == 0 else [spread]
+    candidates = [now.ground.inner(spread[None])[0], spread]
+    if now.number == 0:
+        candidates.insert(0, now.ground.guess)
     found = now.first_new(np.array(candidates)) or now.left_over()
     return None if found is None else Suggestion(found.config, record.opening(now.evidence))
 
