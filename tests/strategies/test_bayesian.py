@@ -67,6 +67,19 @@ def test_it_finds_the_bottom_of_a_mixed_and_conditional_bowl_that_random_search_
     assert lowest(searched(MIXED, bowl, 45)) < 0.003 < 0.02 < lowest(searched(MIXED, bowl, 45, Random()))
 
 
+@pytest.mark.parametrize(("d", "is_inner"), [(9, False), (10, True)])
+def test_a_space_of_many_numbers_is_begun_nearer_to_its_middle(d: int, is_inner: bool) -> None:
+    history = searched(Space({f"x{i}": Float(0.0, 1.0) for i in range(d)}), lambda c: 1.0, 9)
+    assert np.all(history.x[0] == 0.5) and len(np.unique(history.x, axis=0)) == 9
+    assert bool(np.abs(history.x - 0.5).max() <= 0.2) is is_inner
+
+
+def test_where_rules_forbid_the_middle_a_wide_space_is_begun_elsewhere() -> None:
+    space = Space({f"x{i}": Float(0.0, 1.0) for i in range(10)}, require=lambda c: max(c["x0"], c["x1"]) > 0.8)
+    history = searched(space, lambda c: 1.0, 6)
+    assert len(history) == 6 and all(space.allows(history.config(number)) for number in range(6))
+
+
 def test_a_maximised_metric_is_climbed() -> None:
     history = history_of(Space(x=Float(0.0, 1.0)), [], accuracy=True)
     strategy = BayesianOptimization()
