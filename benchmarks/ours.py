@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,24 +17,27 @@ from benchmarks.rivals.lines import Spec, serve
 class Cotune:
     """A study in memory, by ask and tell."""
 
-    def __init__(self, space: Sequence[Spec], strategy: str, seed: int, trials: int) -> None:
+    def __init__(self, space: Sequence[Spec], strategy: str, seed: int, losses: Sequence[str]) -> None:
         searched = ct.Space.from_json({"parameters": space})
-        self._study = ct.Study(None, searched, minimize="value", strategy=strategy, seed=seed)
+        self._study = ct.Study(None, searched, minimize=list(losses), strategy=strategy, seed=seed)
+        self._losses = losses
         self._trial: Any = None
 
     def ask(self) -> Mapping[str, Any]:
         self._trial = self._study.ask()
         return self._trial.config
 
-    def tell(self, loss: float | None) -> None:
+    def tell(self, loss: float | Sequence[float] | None) -> None:
         if loss is None:
             self._study.tell(self._trial, failed="the training diverged")
         else:
-            self._study.tell(self._trial, loss)
+            values = loss if isinstance(loss, Sequence) else [loss]
+            self._study.tell(self._trial, **dict(zip(self._losses, values, strict=True)))
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for module in pkgutil.walk_packages(importlib.import_module("cotune.strategies").__path__, "cotune.strategies."):
         importlib.import_module(module.name)  # so that no search pays for it
-    serve(Cotune)
+    losses = ["first", "second"] if sys.argv[1:] == ["fronts"] else ["value"]
+    serve(lambda space, strategy, seed, trials: Cotune(space, strategy, seed, losses))

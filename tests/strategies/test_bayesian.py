@@ -11,6 +11,7 @@ import pytest
 
 from builders import history_of
 from cotune.errors import StudyError
+from cotune.numerics.hypervolume import Front
 from cotune.records import Failed, Finished, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Prior, Space
@@ -191,14 +192,66 @@ def test_hyperparameters_come_from_the_log_alone() -> None:
     assert with_records != without
 
 
-def test_two_objectives_are_both_pursued() -> None:
-    history = history_of(Space(x=Float(0.0, 1.0)), [], a=False, b=False)
+def two_bowls(c: Mapping[str, Any]) -> dict[str, float]:
+    off = 0.3 if c["kind"] == "a" else 0.0
+    return {"a": (c["x"] - 0.2) ** 2 + c["y"] ** 2 + off, "b": (c["x"] - 0.7) ** 2 + c["y"] ** 2 + off}
+
+
+def searched_for_both(n: int, strategy: Any, *, fails: bool = False, **directions: bool) -> History:
+    space = Space(x=Float(0.0, 1.0), y=Float(0.0, 1.0), kind=["a", "b"])
+    history = history_of(space, [], **(directions or {"a": False, "b": False}))
+    for _ in range(n):
+        suggestion = strategy.suggest(history, 1, draw)[0]
+        number, losses = add(history, suggestion), two_bowls(suggestion.config)
+        signed = {name: -loss if history.objectives[name] else loss for name, loss in losses.items()}
+        has_failed = fails and suggestion.config["x"] > 0.5
+        history.extend([Failed(number, 1, "error", "") if has_failed else Finished(number, 1, 1, signed)])
+    return history
+
+
+def covered(history: History) -> float:
+    losses = history.y[~np.isnan(history.y).any(axis=1)]
+    return Front.of(losses, np.array([0.5, 0.5])).volume
+
+
+def test_two_objectives_make_a_front_that_random_search_does_not_find() -> None:
+    ours = covered(searched_for_both(30, BayesianOptimization()))
+    x = np.linspace(0.2, 0.7, 200)
+    most = Front.of(np.stack([(x - 0.2) ** 2, (x - 0.7) ** 2], axis=1), np.array([0.5, 0.5])).volume
+    assert most > ours > 0.97 * most > 0.9 * most > covered(searched_for_both(30, Random()))
+
+
+def test_an_objective_to_maximise_is_pursued_as_its_negative() -> None:
+    plain, turned = (
+        searched_for_both(14, BayesianOptimization(), a=False, b=maximise) for maximise in (False, True)
+    )  # fmt: skip
+    assert np.array_equal(plain.x, turned.x, equal_nan=True)
+    predicted = turned.decision(13)["also_predicted"]["b"]
+    assert predicted["low"] <= predicted["mean"] <= predicted["high"] < 0.1
+    assert predicted["mean"] == -plain.decision(13)["also_predicted"]["b"]["mean"]
+
+
+def test_with_two_objectives_failures_are_a_bad_region() -> None:
+    history = searched_for_both(30, BayesianOptimization(), fails=True)
+    assert sum(history.config(number)["x"] > 0.5 for number in range(15, 30)) <= 4
+
+
+def test_suggestions_for_two_objectives_follow_from_the_history_alone() -> None:
+    strategy = BayesianOptimization()
+    history = searched_for_both(16, strategy)
+    many = strategy.suggest(history, 3, draw)
+    assert BayesianOptimization().suggest(history, 3, draw) == many and strategy.suggest(history, 2, draw) == many[:2]
+    assert many[0].decision["why"] == "expected hypervolume improvement" and len({repr(s.config) for s in many}) == 3
+
+
+def test_three_objectives_are_pursued_together() -> None:
+    history = history_of(Space(x=Float(0.0, 1.0)), [], a=False, b=False, c=False)
     strategy = BayesianOptimization()
     for _ in range(16):
         suggestion = strategy.suggest(history, 1, draw)[0]
-        x = suggestion.config.x
-        number = add(history, suggestion)
-        history.extend([Finished(number, 1, 1, {"a": (x - 0.2) ** 2, "b": (x - 0.7) ** 2})])
+        x, number = suggestion.config.x, add(history, suggestion)
+        losses = {"a": (x - 0.2) ** 2, "b": (x - 0.7) ** 2, "c": (x - 0.5) ** 2}
+        history.extend([Finished(number, 1, 1, losses)])
     tried = np.array([history.config(i).x for i in range(16)])
     assert ((tried > 0.15) & (tried < 0.75)).mean() > 0.6 and np.ptp(tried[8:]) > 0.2
 

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+from functools import cache
 from multiprocessing import get_context
 
 import optuna
@@ -159,14 +160,25 @@ def curves():
 
 
 def searches():
+    serve(lambda space, strategy, seed, trials: Optuna(space, _samplers()[strategy](seed=seed)))
+
+
+def fronts():
+    """Searches whose trials have two losses."""
+    both = ["minimize", "minimize"]
+    serve(lambda space, strategy, seed, trials: Optuna(space, _samplers()[strategy](seed=seed), directions=both))
+
+
+@cache
+def _samplers():
     for module in ("cmaes", "scipy.optimize", "scipy.stats", "torch", "optuna._gp.gp", "optuna._gp.acqf"):
         importlib.import_module(module)  # so that no search pays for it
-    samplers = {
+    return {
         "tpe": optuna.samplers.TPESampler,
         "gp": optuna.samplers.GPSampler,
         "cmaes": optuna.samplers.CmaEsSampler,
+        "nsga2": optuna.samplers.NSGAIISampler,
     }
-    serve(lambda space, strategy, seed, trials: Optuna(space, samplers[strategy](seed=seed)))
 
 
 if __name__ == "__main__":

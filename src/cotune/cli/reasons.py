@@ -50,12 +50,11 @@ def _known(found: Explanation) -> str:
 
 
 def _prediction(found: Explanation) -> str:
-    predicted = found.predicted
-    if predicted is None:
-        return ""
-    return (
-        f"{printable(found.objective)} {shown(predicted.mean)}, "
-        f"{shown(predicted.low)} to {shown(predicted.high)} within one standard deviation"
+    """One line for every objective."""
+    own = [(found.objective, found.predicted)] if found.predicted else []
+    return "\n".join(
+        f"{printable(name)} {shown(one.mean)}, {shown(one.low)} to {shown(one.high)} within one standard deviation"
+        for name, one in (*own, *found.decision.also_predicted)
     )
 
 

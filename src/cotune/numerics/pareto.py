@@ -25,6 +25,14 @@ def leading(losses: Floats, k: int) -> Indices:
     return np.array(chosen[:k], dtype=np.intp)
 
 
+def staircase(losses: Floats) -> Indices:
+    """The rows of losses (n, 2) that no other dominates, by rising first loss; of equal ones the earliest."""
+    order = np.lexsort((losses[:, 1], losses[:, 0]))
+    second = losses[order, 1]
+    lowest = np.minimum.accumulate(np.concatenate([[np.inf], second[:-1]]))
+    return order[second < lowest]
+
+
 def _dominates(losses: Floats) -> NDArray[np.bool_]:
     """(n, n) whether row i is nowhere above row j and somewhere below."""
     n, m = losses.shape

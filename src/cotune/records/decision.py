@@ -41,7 +41,8 @@ class DecisionRecord:
     """Why a trial was proposed.
 
     strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
-    predicted: the first objective without noise, in its own units and sign. expected_improvement: in the same units,
+    predicted: the first objective without noise, in its own units and sign; also_predicted: the others, where there are
+    several, by name. expected_improvement: in the same units,
     >= 0. largest_improvement: the same of the config that promises most, where users' priors pulled to another. noise:
     standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement that
     comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number, distance) of evaluated
@@ -55,6 +56,7 @@ class DecisionRecord:
     results: int | None = None
     pending: int | None = None
     predicted: Prediction | None = None
+    also_predicted: tuple[tuple[str, Prediction], ...] = ()
     expected_improvement: float | None = None
     largest_improvement: float | None = None
     noise: float | None = None
@@ -94,6 +96,7 @@ def read_decision(record: Mapping[str, JsonValue]) -> DecisionRecord:
         results=_count(record.get("results")),
         pending=_count(record.get("pending")),
         predicted=_prediction(record.get("predicted")),
+        also_predicted=_predictions(record.get("also_predicted")),
         expected_improvement=_at_least_0(record.get("expected_improvement")),
         largest_improvement=_at_least_0(record.get("largest_improvement")),
         noise=_at_least_0(record.get("noise")),
@@ -128,6 +131,12 @@ def _share(value: Any) -> float | None:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _predictions(value: Any) -> tuple[tuple[str, Prediction], ...]:
+    if not isinstance(value, Mapping):
+        return ()
+    return tuple((str(name), one) for name, item in value.items() if (one := _prediction(item)) is not None)
 
 
 def _prediction(value: Any) -> Prediction | None:

@@ -7,8 +7,8 @@ all that had few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -31,7 +31,8 @@ class Evidence:
 
     losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). is_partial: whether
     some are of trials that had steps left. pending (p, d), pending_columns (p, c): the same of trials without result.
-    sign: what turns a loss into the metric; None where losses mix several objectives.
+    sign: what turns a loss into the metric; None where losses mix several objectives. each (n, m), signs: the same of
+    every objective alone, by name.
     """
 
     units: Floats
@@ -43,6 +44,12 @@ class Evidence:
     pending: Floats
     pending_columns: Floats
     sign: float | None
+    each: Floats
+    signs: Mapping[str, float]
+
+    def of(self, name: str) -> Evidence:
+        """The same for one of several objectives."""
+        return replace(self, losses=self.each[:, list(self.signs).index(name)], sign=self.signs[name])
 
     @property
     def everywhere(self) -> Floats:
@@ -68,24 +75,26 @@ def gathered(
 
     columns (n, c): the features of all trials of the history.
 
-    Of several objectives, one augmented Chebyshev scalarisation with weights from `generator`, another for every trial
-    (Knowles 2006, "ParEGO", eq. 2).
+    Of several objectives `losses` are one augmented Chebyshev scalarisation with weights from `generator`, another for
+    every trial (Knowles 2006, "ParEGO", eq. 2).
     """
     history = results.history
     pending = np.flatnonzero(~history.ended)
     numbers, losses = results.columns()
     losses = np.clip(losses, -_HUGE, _HUGE)
     loss = losses[:, 0] if losses.shape[1] == 1 else _scalarised(losses, generator)
-    is_failed = np.isnan(loss)
+    is_failed = np.asarray(np.isnan(losses).any(axis=1))
     if not np.all(is_failed):
         loss = np.where(is_failed, np.max(loss[~is_failed]), loss)
+        losses = np.where(is_failed[:, None], losses[~is_failed].max(axis=0), losses)
     fresh = np.array([history.space.encode(suggestion.config)[0] for suggestion in planned])
     fresh = fresh.reshape(-1, history.space.dimension)
-    directions = list(history.objectives.values())
-    sign = None if len(directions) > 1 else -1.0 if directions[0] else 1.0
+    signs = {name: -1.0 if maximised else 1.0 for name, maximised in history.objectives.items()}
+    sign = None if len(signs) > 1 else next(iter(signs.values()))
     return Evidence(
         history.x[numbers], columns[numbers], loss, numbers, is_failed, results.are_partial,
         np.concatenate([history.x[pending], fresh]), np.concatenate([columns[pending], features.of(fresh)]), sign,
+        losses, signs,
     )  # fmt: skip
 
 

@@ -44,14 +44,15 @@ class Memory:
         number = self.n_trials
         if record.get("strategy") != NAME:
             return replace(self, n_trials=number + 1)
-        model: dict[str, Any] = record.get("model") or {}
-        fitted = self.fitted
-        if "theta" in model:
-            own = Fitted(tuple(model["theta"]), model["fitted"], model["cold"], number)
-            fitted = {**fitted, model["name"]: own}
+        models: list[dict[str, Any]] = record.get("models") or ([record["model"]] if record.get("model") else [])
+        fitted = dict(self.fitted)
+        for model in models:
+            if "theta" in model:
+                own = Fitted(tuple(model["theta"]), model["fitted"], model["cold"], number)
+                fitted[model["name"]] = own
         if "gap" in record:
             return replace(self, n_trials=number + 1, fitted=fitted, exploited=number, gap=record["gap"])
-        return replace(self, n_trials=number + 1, fitted=fitted, turn=self.turn + bool(model))
+        return replace(self, n_trials=number + 1, fitted=fitted, turn=self.turn + bool(models))
 
 
 def remembered(history: History, known: Memory) -> Memory:

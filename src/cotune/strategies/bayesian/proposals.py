@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from cotune.numerics.acquisition import LogExpectedImprovement
+from cotune.numerics.gp import Floats
 from cotune.records import Suggestion
 from cotune.strategies.bayesian import record
 from cotune.strategies.bayesian.candidates import Found, Ground, climbed, filled, first_new, pool, ranked
@@ -17,8 +18,6 @@ from cotune.strategies.bayesian.memory import Memory
 from cotune.strategies.bayesian.models import MODELS, Belief, Model, believe
 from cotune.strategies.untried import Untried
 
-Floats = NDArray[np.float64]
-
 _FIRST_EXPLOIT = 3
 _GAPS = (2, 16)
 _TOP = 5
@@ -26,6 +25,16 @@ _NOISY = 0.01
 """A noise variance above this, where losses have variance 1, makes results noisy."""
 _PRIOR_TRUST = 10.0
 """A user's prior weighs as much as so many results (Hvarfner et al. 2022, "piBO", eq. 6)."""
+
+
+class Acquisition(Protocol):
+    """What columns x (m, c) promise, in logarithms."""
+
+    def value(self, x: Floats) -> Floats:
+        """(m,) the more the better."""
+
+    def negative(self, x: Floats) -> tuple[Floats, Floats]:
+        """(m,) minus that, and its (m, c) gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +63,24 @@ class Situation:
         some = self.untried.some(space, self.evidence.everywhere, 1, self.generator)
         return Found(some[0], filled(space.encode(some[0])[0])) if some else None
 
-    def believe(self, model: Model) -> Belief:
-        """What a model makes of the evidence; found once, for an exploitation in vain may come before its turn."""
+    @property
+    def trust(self) -> float:
+        """The weight of users' priors: the more results there are, the less."""
+        return _PRIOR_TRUST / max(self.evidence.n_results, 1) if self.ground.space.positions.has_priors else 0.0
+
+    @property
+    def whose_turn(self) -> Model:
+        """Losses of few and of many epochs together are made alike by ranks alone."""
+        return MODELS[0] if self.evidence.is_partial else MODELS[self.memory.turn % len(MODELS)]
+
+    def believe(self, model: Model, evidence: Evidence | None = None) -> Belief:
+        """What a model makes of the evidence, or of the same about one objective; found once.
+
+        An exploitation in vain may come before a model's turn.
+        """
         if model.name not in self._beliefs:
-            fitted = self.memory.fitted.get(model.name)
-            belief = believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
+            evidence, fitted = evidence or self.evidence, self.memory.fitted.get(model.name)
+            belief = believe(model, self.ground.features, evidence, fitted, self.number, self.generator)
             self._beliefs[model.name] = belief
         return self._beliefs[model.name]
 
@@ -77,23 +99,23 @@ def opening(now: Situation, spread: Floats) -> Suggestion | None:
 
 def improvement(now: Situation) -> Suggestion | None:
     """The largest expected improvement under the model whose turn it is; None if there is nothing left to try."""
-    belief = now.believe(_whose_turn(now))
-    near = _best(now.evidence, belief)
-    order = _by_improvement(now, belief, pool(now.ground, near, now.generator), near, _trust(now))
+    belief = now.believe(now.whose_turn)
+    near, acquisition = _best(now.evidence, belief), LogExpectedImprovement(belief.posterior, _incumbent(now, belief))
+    order = by_promise(now, acquisition, pool(now.ground, near, now.generator), near, now.trust)
     found = now.first_new(order) or now.left_over()
     if found is None:
         return None
     suggestion = _suggested(now, belief, found)
-    if not _trust(now) or now.evidence.sign is None:
+    if not now.trust or now.evidence.sign is None:
         return suggestion
-    best = now.first_new(_by_improvement(now, belief, order, near, 0.0)) or found
+    best = now.first_new(by_promise(now, acquisition, order, near, 0.0)) or found
     largest = record.expected_improvement(belief, now.ground.features.of(best.unit[None]), _incumbent(now, belief))
     return replace(suggestion, decision={**suggestion.decision, "largest_improvement": largest})
 
 
-def _by_improvement(now: Situation, belief: Belief, candidates: Floats, near: Floats, trust: float) -> Floats:
+def by_promise(now: Situation, acquisition: Acquisition, candidates: Floats, near: Floats, trust: float) -> Floats:
     """Candidates (m, d) and what climbing from them found, from the most promising down; trust: in users' priors."""
-    aim = _Aim(now.ground, LogExpectedImprovement(belief.posterior, _incumbent(now, belief)), trust)
+    aim = _Aim(now.ground, acquisition, trust)
     return ranked(now.ground, candidates, near[:1], aim.value, aim.climb, now.generator)
 
 
@@ -125,11 +147,6 @@ def _suggested(now: Situation, belief: Belief, found: Found, *, gap: int | None 
     return Suggestion(found.config, why)
 
 
-def _whose_turn(now: Situation) -> Model:
-    """Losses of few and of many epochs together are made alike by ranks alone."""
-    return MODELS[0] if now.evidence.is_partial else MODELS[now.memory.turn % len(MODELS)]
-
-
 def _incumbent(now: Situation, belief: Belief) -> float:
     """The loss to undercut, as the model has it, or lower if a pending trial is predicted to be.
 
@@ -137,14 +154,13 @@ def _incumbent(now: Situation, belief: Belief) -> float:
     trials were trained in parts it was not luck: it had most epochs.
     """
     fitted, n = belief.posterior.fitted, len(belief.rows)
-    is_lucky = belief.posterior.noise > _NOISY and not now.evidence.is_partial
-    seen = fitted[:n] if is_lucky else belief.losses
+    seen = fitted[:n] if is_lucky(now, belief) else belief.losses
     return float(min(seen.min(), fitted[n:].min(initial=np.inf)))
 
 
-def _trust(now: Situation) -> float:
-    """The weight of users' priors: the more results there are, the less."""
-    return _PRIOR_TRUST / max(now.evidence.n_results, 1) if now.ground.space.positions.has_priors else 0.0
+def is_lucky(now: Situation, belief: Belief) -> bool:
+    """Whether the lowest losses seen say more about noise than about their configurations."""
+    return bool(belief.posterior.noise > _NOISY) and not now.evidence.is_partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,7 @@ class _Aim:
     """An acquisition function, and users' priors with the weight `trust`."""
 
     ground: Ground
-    acquisition: LogExpectedImprovement
+    acquisition: Acquisition
     trust: float
 
     def value(self, units: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,21 +47,49 @@ def of(
         "model": _model(belief),
     }
     if evidence.sign is not None:
-        found |= _in_metric(belief, evidence, mean, sd, best, x)
+        found |= _in_metric(belief, evidence, best, x)
     return found if gap is None else {**found, "gap": gap}
 
 
-def _in_metric(
-    belief: Belief, evidence: Evidence, mean: float, sd: float, best: float, x: Floats
-) -> dict[str, JsonValue]:
+def _in_metric(belief: Belief, evidence: Evidence, best: float, x: Floats) -> dict[str, JsonValue]:
     """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
-    warped, sign = belief.warped, evidence.sign or 1.0
-    low, high = sorted(sign * warped.raw(mean + side * sd) for side in (-1.0, 1.0))
     return {
         "best": int(evidence.numbers[int(evidence.losses.argmin())]),
-        "predicted": {"mean": sign * warped.raw(mean), "low": low, "high": high},
+        "predicted": _prediction(belief, evidence.sign or 1.0, x),
         "expected_improvement": expected_improvement(belief, x, best),
-        "noise": math.sqrt(float(belief.posterior.noise)) * warped.slope(best),
+        "noise": _noise(belief, best),
+    }
+
+
+def _prediction(belief: Belief, sign: float, x: Floats) -> dict[str, JsonValue]:
+    """Of columns x (1, c), in the metric's own units."""
+    mean, sd = _predicted(belief, x)
+    low, high = sorted(sign * belief.warped.raw(mean + side * sd) for side in (-1.0, 1.0))
+    return {"mean": sign * belief.warped.raw(mean), "low": low, "high": high}
+
+
+def _noise(belief: Belief, at: float) -> float:
+    """Its standard deviation, in the metric's own units by the warp's slope at a warped loss."""
+    return math.sqrt(float(belief.posterior.noise)) * belief.warped.slope(at)
+
+
+def of_front(
+    beliefs: Mapping[str, Belief], features: Features, evidence: Evidence, unit: Floats
+) -> dict[str, JsonValue]:
+    """The record of a suggestion that serves several objectives. beliefs: one for each of them, by name."""
+    x = features.of(unit[None])
+    predicted = {name: _prediction(belief, evidence.signs[name], x) for name, belief in beliefs.items()}
+    first, *_ = beliefs.values()
+    return {
+        "strategy": NAME,
+        "why": "expected hypervolume improvement",
+        "results": evidence.n_results,
+        "pending": len(evidence.pending),
+        "nearest": _nearest(first, evidence, x),
+        "models": [_model(belief) for belief in beliefs.values()],
+        "predicted": predicted.pop(next(iter(beliefs))),
+        "also_predicted": predicted,
+        "noise": _noise(first, _predicted(first, x)[0]),
     }
 
 

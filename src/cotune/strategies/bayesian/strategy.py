@@ -13,6 +13,7 @@ from cotune.numerics.threads import one_thread
 from cotune.records import Draw, History, Suggestion
 from cotune.strategies.bayesian.candidates import Ground, filled
 from cotune.strategies.bayesian.evidence import gathered
+from cotune.strategies.bayesian.fronts import hypervolume_improvement
 from cotune.strategies.bayesian.memory import Memory, remembered
 from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
 from cotune.strategies.bayesian.results import Results
@@ -37,6 +38,9 @@ class _Kept:
 @dataclass(frozen=True)
 class BayesianOptimization:
     """Expected improvement under a Gaussian process, three models in turn; now and then the lowest predicted mean.
+
+    With two objectives, the expected hypervolume improvement of a process for each; with more, the expected improvement
+    of another mixture of them for every trial.
 
     start: trials before the model is asked; None: 5 and half the number of parameters, at most 10. What a suggestion
     builds on (hyperparameters, whose turn it is) stands in the decision records of earlier trials.
@@ -86,4 +90,6 @@ class BayesianOptimization:
         if now.number < n_start or now.evidence.n_results == 0:
             spread = Spread().at(history, now.number, now.generator)
             return opening(now, filled(history.space.encode(spread)[0]))
+        if len(history.objectives) == 2:
+            return hypervolume_improvement(now)
         return exploitation(now) or improvement(now)
