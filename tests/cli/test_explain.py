@@ -128,6 +128,12 @@ def test_an_empty_study_has_nothing_to_explain(cli, empty):
     assert "none yet" in result.stdout
 
 
+def test_every_objective_that_was_predicted_has_a_line(cli, tmp_path):
+    record = {**RECORD, "also_predicted": {"size": {"mean": 30.0, "low": 20.0, "high": 45.0}}}
+    said = cli("explain", study(tmp_path / "s", record, 3.0, 2.0, 1.75), 2).stdout
+    assert "value 1, 0.5 to 1.5 within one" in said and "size 30, 20 to 45 within one standard deviation" in said
+
+
 def test_a_number_beyond_the_last_trial_is_a_mistake(cli, told):
     result = cli("explain", told, 4)
     assert result.exit_code == 2

@@ -13,15 +13,17 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = [
-    "strategy", "why", "results", "pending", "predicted", "expected_improvement", "largest_improvement", "noise",
-    "explore", "nearest", "best", "model", "stop",
+    "strategy", "why", "results", "pending", "predicted", "also_predicted", "expected_improvement",
+    "largest_improvement", "noise", "explore", "nearest", "best", "model", "stop",
 ]  # fmt: skip
 
 
 def full() -> dict:
     return {
         "strategy": "bayesian", "why": "expected improvement", "results": 20, "pending": 1,
-        "predicted": {"mean": 0.9, "low": 0.8, "high": 0.95}, "expected_improvement": 0.01,
+        "predicted": {"mean": 0.9, "low": 0.8, "high": 0.95},
+        "also_predicted": {"size": {"mean": 3.0, "low": 2.0, "high": 4.0}, "odd": {"mean": 3.0}},
+        "expected_improvement": 0.01,
         "largest_improvement": 0.02, "noise": 0.002, "explore": 0.25, "nearest": [[3, 0.5], [7, 1]], "best": 3,
         "model": {"lengthscales": [1.0]},
     }  # fmt: skip
@@ -35,6 +37,7 @@ def test_a_full_record_is_read_as_it_was_written() -> None:
         20,
         1,
         Prediction(0.9, 0.8, 0.95),
+        (("size", Prediction(3.0, 2.0, 4.0)),),
         0.01,
         0.02,
         0.002,

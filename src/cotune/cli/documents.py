@@ -8,10 +8,10 @@ study    winners and {path, objectives, seed, trials: {total, waiting, running, 
 trial    winner and {state, steps, curve, seconds, attempts, task, parent: [trial, step] or null, decision,
          failure: {cause, reason, traceback} or null}
 explained trial  {number, state, objective, maximise, decision: {strategy, why, results, pending, predicted: {mean, low,
-         high} or null, expected_improvement, largest_improvement, noise, explore, nearest: [[number, distance]], best,
-         promotions, stop, replaces, changed: [[name, old, new]], rank, of, rung}, parent: [trial, step] or null,
-         best_value, evidence: [{number, distance, state, value, differences: [{name, here, there}]}], value, step,
-         steps, deviations, failure}
+         high} or null, also_predicted: [[name, predicted]], expected_improvement, largest_improvement, noise, explore,
+         nearest: [[number, distance]], best, promotions, stop, replaces, changed: [[name, old, new]], rank, of, rung},
+         parent: [trial, step] or null, best_value, evidence: [{number, distance, state, value,
+         differences: [{name, here, there}]}], value, step, steps, deviations, failure}
 explained study  {objectives, auto: {name, why} or null, scheduler: the same, calibration: {n, n_judged, within_one,
          within_two, mean_error, bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}]}
 
