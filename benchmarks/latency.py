@@ -25,7 +25,7 @@ from cotune.strategies import Random, Strategy
 LENGTHS = (100, 500, 10_000)
 WARM, TIMED = 60, 40
 BARS = {("bayesian", 100): 30.0, ("bayesian", 500): 50.0, ("bayesian", 10_000): 50.0,
-        **{("bayesian, paused trials", n): 50.0 for n in LENGTHS},
+        **{(f"bayesian, {what}", n): 50.0 for n in LENGTHS for what in ("paused trials", "two objectives")},
         ("tpe", 100): 2.0, ("tpe", 10_000): 5.0}  # fmt: skip
 
 NUMBERS = {f"x{i}": ct.Float(0.0, 1.0) for i in range(10)}
@@ -66,12 +66,23 @@ def add_paused(history: History, suggestion: Suggestion) -> None:
         history.extend([resumed, Reported(number, 2, [3], {"value": [value]}), Reached(number, 2, 3)])
 
 
+def add_both(history: History, suggestion: Suggestion) -> None:
+    """As a trial of two objectives: the other bowl has its bottom and its ripples elsewhere."""
+    number, config = len(history), suggestion.config
+    other = sum((x - 0.7) ** 2 + 0.05 * np.cos(17 * x) for x in config.values() if isinstance(x, float))
+    history.extend([
+        Started(number, dict(config), "w", None, dict(suggestion.decision), history.position),
+        Finished(number, 1, 1, {"value": loss(config), "other": float(other)}),
+    ])  # fmt: skip
+
+
 def suggestion_ms(
     strategy: Strategy, space: ct.Space, n: int, add: Callable[[History, Suggestion], None] = add
 ) -> list[float]:
     """Milliseconds of CPU of each timed suggestion. add: what becomes of a trial."""
     history = History(space)
-    history.extend([Created(space.to_json(), {"value": False}, 0, 9)])
+    objectives = {"value": False, "other": False} if add is add_both else {"value": False}
+    history.extend([Created(space.to_json(), objectives, 0, 9)])
     while len(history) < n - WARM:
         add(history, Random().suggest(history, 1, draw)[0])
     spent = []
@@ -104,7 +115,9 @@ def main() -> None:
     for kind, space in (("numbers", ct.Space(NUMBERS)), ("mixed", ct.Space(MIXED))):
         rival = statistics.mean(optuna_ms(space, 100))
         cases = [(name, make, add) for name, make in made.items()]
-        for name, make, become in [*cases, ("bayesian, paused trials", ct.BayesianOptimization, add_paused)]:
+        others = {"bayesian, paused trials": add_paused, "bayesian, two objectives": add_both}
+        cases += [(name, ct.BayesianOptimization, become) for name, become in others.items()]
+        for name, make, become in cases:
             for n in LENGTHS:
                 spent = suggestion_ms(make(), space, n, become)
                 rows.append({

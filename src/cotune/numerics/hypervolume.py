@@ -14,7 +14,7 @@ import numpy as np
 
 from cotune.numerics import normal
 from cotune.numerics.acquisition import log_h
-from cotune.numerics.gp import Floats, Posterior, Pullback
+from cotune.numerics.gp import Floats, Posterior
 from cotune.numerics.pareto import staircase
 
 _HIGHEST = 700.0
@@ -61,11 +61,11 @@ class _Gains:
         value, log_density = log_h(z)
         return cls(np.log(sd) + value, normal.log_cdf(z), log_density, sd)
 
-    def pulled(self, log_weights: Floats, signs: Floats, pullback: Pullback) -> Floats:
-        """(m, c) gradient of the sum of the improvements, weighted by signs * exp(log_weights)."""
-        by_mean = (signs * -_exp(log_weights + self.log_cdf)).sum(axis=1)
-        by_sd = (signs * _exp(log_weights + self.log_density)).sum(axis=1)
-        return pullback(by_mean, by_sd / (2 * self.sd[:, 0]))
+    def slopes(self, log_weights: Floats, levels: slice = slice(None)) -> Floats:
+        """(2, m) derivatives, by mean and by variance, of the sum of some of the improvements, weighted."""
+        by_mean = -_exp(log_weights + self.log_cdf[:, levels]).sum(axis=1)
+        by_sd = _exp(log_weights + self.log_density[:, levels]).sum(axis=1)
+        return np.stack([by_mean, by_sd / (2 * self.sd[:, 0])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,11 @@ class LogExpectedHypervolumeImprovement:
         widths, heights = _Gains.over(self.front.edges, *first), _Gains.over(self.front.heights, *second)
         parts = _log_parts(widths.value)
         value = _log_sum(parts + heights.value)
-        # an edge ends one strip and begins the next: its improvement counts by the difference of their heights
-        fall, total = heights.value - value[:, None], value[:, None]
-        ends, begins = fall, fall[:, 1:]
-        gradient = widths.pulled(ends, np.ones(ends.shape[1]), pull_first)
-        if begins.shape[1]:
-            earlier = _Gains(widths.value[:, :-1], widths.log_cdf[:, :-1], widths.log_density[:, :-1], widths.sd)
-            gradient = gradient - earlier.pulled(begins, np.ones(begins.shape[1]), pull_first)
-        gradient = gradient + heights.pulled(parts - total, np.ones(parts.shape[1]), pull_second)
-        return -value, -gradient
+        # an edge ends one strip and begins the next, so its improvement counts by what the second loss falls there
+        by_height = heights.value - value[:, None]
+        by_first = widths.slopes(by_height) - widths.slopes(by_height[:, 1:], slice(None, -1))
+        by_second = heights.slopes(parts - value[:, None])
+        return -value, -pull_first(*by_first) - pull_second(*by_second)
 
 
 def _log_parts(levels: Floats) -> Floats:
