@@ -3,7 +3,8 @@
     python -m benchmarks.fronts --only confirmation --who bayesian,random,optuna-gp,optuna-tpe,optuna-nsga2 --seeds 0-4
 
 missing: 1 - volume / volume of the best front known, which is that of all runs of the problem and seed together; the
-reference point is fixed with the problem. Runs stand in results/fronts.csv and are not made again for the same version.
+reference point is fixed with the problem. Runs stand in results/fronts/runs.csv and are not made again for the same
+version; the table is of all that stand there.
 `bayesian` was tuned on the problems of TUNING alone (how far its reference point lies beyond what was seen).
 """
 
@@ -63,7 +64,7 @@ def along(config: Mapping[str, Any], d: int) -> Vector:
 
 
 def zdt(d: int, shape: Callable[[float, float], float], first: Callable[[float], float] = float) -> Problem:
-    """Zitzler, Deb & Thiele 2000, with the optimum of all but the first number moved inside."""
+    """After Zitzler, Deb & Thiele 2000, with the optimum of all but the first number moved inside and g linear."""
 
     def losses(config: Mapping[str, Any], shift: Vector) -> Losses:
         x = along(config, d)
@@ -108,7 +109,7 @@ def kursawe(config: Mapping[str, Any], shift: Vector) -> Losses:
 
 
 def poloni(config: Mapping[str, Any], shift: Vector) -> Losses:
-    """Poloni 1997."""
+    """Poloni 1997; the same for every seed."""
     x, y = (2 * math.pi * (along(config, 2) - 0.5)).tolist()
 
     def pair(x: float, y: float) -> tuple[float, float]:

@@ -12,11 +12,16 @@ import pytest
 from builders import history_of
 from cotune.errors import StudyError
 from cotune.numerics.hypervolume import Front
+from cotune.numerics.pareto import staircase
 from cotune.records import Failed, Finished, History, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.space import Categorical, Float, Int, Prior, Space
 from cotune.strategies import Random
 from cotune.strategies.bayesian import BayesianOptimization
+from cotune.strategies.bayesian.evidence import gathered
+from cotune.strategies.bayesian.features import Features
+from cotune.strategies.bayesian.fronts import heard
+from cotune.strategies.bayesian.results import Results
 
 Objective = Callable[[Mapping[str, Any]], float]
 
@@ -79,6 +84,17 @@ def test_where_rules_forbid_the_middle_a_wide_space_is_begun_elsewhere() -> None
     space = Space({f"x{i}": Float(0.0, 1.0) for i in range(10)}, require=lambda c: max(c["x0"], c["x1"]) > 0.8)
     history = searched(space, lambda c: 1.0, 6)
     assert len(history) == 6 and all(space.allows(history.config(number)) for number in range(6))
+
+
+def test_a_wide_space_whose_middle_fails_is_left_for_the_rest() -> None:
+    space = Space({f"x{i}": Float(0.0, 1.0) for i in range(10)})
+    history = searched(space, lambda c: c["x1"] if c["x0"] > 0.75 else math.nan, 20)
+    assert history.x[:, 0].max() > 0.75 and history.decision(0)["why"] != history.decision(2)["why"]
+
+
+def test_of_whole_numbers_with_few_values_all_are_tried_at_the_begin_of_a_wide_space() -> None:
+    history = searched(Space({f"x{i}": Int(1, 4) for i in range(10)}), lambda c: 1.0, 9)
+    assert {value for number in range(9) for value in history.config(number).values()} == {1, 2, 3, 4}
 
 
 def test_a_maximised_metric_is_climbed() -> None:
@@ -242,6 +258,23 @@ def test_suggestions_for_two_objectives_follow_from_the_history_alone() -> None:
     many = strategy.suggest(history, 3, draw)
     assert BayesianOptimization().suggest(history, 3, draw) == many and strategy.suggest(history, 2, draw) == many[:2]
     assert many[0].decision["why"] == "expected hypervolume improvement" and len({repr(s.config) for s in many}) == 3
+
+
+def test_models_of_a_long_search_hear_of_the_whole_front() -> None:
+    space, random = Space(x=Float(0.0, 1.0), y=Float(0.0, 1.0), kind=["a", "b"]), Random()
+    history = history_of(space, [], a=False, b=False)
+    for _ in range(300):
+        suggestion = random.suggest(history, 1, draw)[0]
+        history.extend([Finished(add(history, suggestion), 1, 1, two_bowls(suggestion.config))])
+    features = Features(space.positions)
+    columns = features.of(history.x)
+    results = Results(history)
+    results.catch_up()
+    evidence = gathered(results, columns, [], features, draw(300))
+    rows = heard(evidence)
+    assert len(rows) == len(set(rows)) == 128 and set(staircase(evidence.each)) <= set(rows)
+    x, is_good = history.x[rows, 0], evidence.units[rows, 2] > 0.5
+    assert is_good.mean() > 0.6 and np.histogram(x, 5, (0.2, 0.7))[0].min() >= 10
 
 
 def test_three_objectives_are_pursued_together() -> None:

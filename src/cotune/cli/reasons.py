@@ -62,11 +62,12 @@ def _expected(found: Explanation) -> str:
     """The expected improvement, where it comes from, and the noise to compare it with."""
     record = found.decision
     gain, largest, noise = record.expected_improvement, record.largest_improvement, record.noise
+    of = f" of {printable(found.objective)}" if record.also_predicted else ""
     facts = [
         f"{shown(gain)} better than the best" if gain is not None else "",
         _balance(record.explore) if record.explore is not None else "",
         f"{shown(largest)} where no prior pulls" if largest is not None else "",
-        f"noise {shown(noise)}" if noise is not None else "",
+        f"noise {shown(noise)}{of}" if noise is not None else "",
     ]
     return "; ".join(fact for fact in facts if fact)
 

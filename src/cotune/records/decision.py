@@ -42,13 +42,13 @@ class DecisionRecord:
 
     strategy, why: in short words. results, pending: finished trials that were known, and those that were not finished.
     predicted: the first objective without noise, in its own units and sign; also_predicted: the others, where there are
-    several, by name. expected_improvement: in the same units,
-    >= 0. largest_improvement: the same of the config that promises most, where users' priors pulled to another. noise:
-    standard deviation of what the model believes to be noise. explore: share in [0, 1] of the expected improvement that
-    comes from uncertainty, 0 where the trial was not proposed for that. nearest: (trial number, distance) of evaluated
-    trials. best: the best trial known then. promotions: why the scheduler let the trial go on, each time that it did.
-    stop: why it gave the trial up. replaces, changed: of a fork, the trial whose place it took, and what differs, as
-    (name, value in its parent, own value); rank, of, rung: how its parent stood then, and after which step.
+    several, by name. expected_improvement: in the same units, >= 0. largest_improvement: the same of the config that
+    promises most, where users' priors pulled to another. noise: standard deviation of what the model believes to be
+    noise in the first objective. explore: share in [0, 1] of the expected improvement that comes from uncertainty, 0
+    where the trial was not proposed for that. nearest: (trial number, distance) of evaluated trials. best: the best
+    trial known then. promotions: why the scheduler let the trial go on, each time that it did. stop: why it gave the
+    trial up. replaces, changed: of a fork, the trial whose place it took, and what differs, as (name, value in its
+    parent, own value); rank, of, rung: how its parent stood then, and after which step.
     """
 
     strategy: str = ""

@@ -72,22 +72,21 @@ class Planner:
     def _chosen(self, history: History, slots: int) -> list[Action]:
         """What the scheduler plans and the budget affords.
 
-        A resume that costs more than is left must not keep its slot from something cheaper: then more are asked for.
+        A resume that the budget refuses must not keep its slot from something else: then more are asked for, until as
+        many were as are refused; there are no more of those than trials.
         """
         draw, has_ended = draw_of(history.seed), why_ended(history, self.stopping) is not None
-        n_new = 0 if has_ended else min(slots, self._room(history))
+        fresh = _Fresh(self.strategy, history, draw, 0 if has_ended else min(slots, self._room(history)))
         n_more = 0
         while True:
-            actions = self.scheduler.plan(
-                history, slots + n_more, _remembering(self.strategy, history, draw, n_new), draw
-            )
+            actions = self.scheduler.plan(history, slots + n_more, fresh.from_the_first(), draw)
             if has_ended:
                 actions = [action for action in actions if _ends(action, history)]
             judged = list(zip(actions, self.budget.affords(actions, history), strict=True))
-            n_dear = sum(isinstance(action, Resume) and not fits for action, fits in judged)
-            if n_dear <= n_more:
+            n_refused = sum(isinstance(action, Resume) and not fits for action, fits in judged)
+            if n_refused <= n_more:
                 return _first(slots, [action for action, fits in judged if fits])
-            n_more = max(n_dear, 2 * n_more)
+            n_more = max(n_refused, 2 * n_more)
 
     def _alive(self, event: Event, history: History) -> Event:
         """The same for a worker that cannot pause: where nobody would judge its trials they train to their ends."""
@@ -130,20 +129,30 @@ def judge(log: Log, planner: Planner, number: int, epoch: int, step: int, second
     return (event.until or log.history.steps) if isinstance(event, Passed) else None
 
 
-def _remembering(strategy: Strategy, history: History, draw: Draw, most: float) -> Callable[[int], list[Suggestion]]:
-    """`suggest` for one plan: later calls go on where earlier ones ended, up to so many."""
-    given = 0
+@dataclass(slots=True)
+class _Fresh:
+    """The suggestions for one decision, at most so many; each is computed once."""
 
-    def suggest(n: int) -> list[Suggestion]:
-        nonlocal given
-        n = int(min(n, most - given))
-        if n <= 0:
-            return []
-        fresh = strategy.suggest(history, given + n, draw)[given:]
-        given += len(fresh)
-        return fresh
+    strategy: Strategy
+    history: History
+    draw: Draw
+    most: float
+    known: list[Suggestion] = field(default_factory=list)
 
-    return suggest
+    def from_the_first(self) -> Callable[[int], list[Suggestion]]:
+        """`suggest` for one plan: later calls go on where earlier ones ended."""
+        given = 0
+
+        def suggest(n: int) -> list[Suggestion]:
+            nonlocal given
+            n = int(min(n, self.most - given))
+            if n > len(self.known) - given:
+                self.known += self.strategy.suggest(self.history, given + n, self.draw)[len(self.known) :]
+            chosen = self.known[given : given + max(n, 0)]
+            given += len(chosen)
+            return chosen
+
+        return suggest
 
 
 def _ends(action: Action, history: History) -> bool:

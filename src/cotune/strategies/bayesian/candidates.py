@@ -33,6 +33,7 @@ _LOOKS = 256
 """How many candidates are looked at, from the best down, for one that is legal and new."""
 _SAME = 1e-9
 _INNER = 0.4
+"""Where a wide space is begun: the farther out a point, the farther it is from nearly everything."""
 _LISTED = 2048
 """A finite space of at most so many configurations is searched whole."""
 
@@ -72,13 +73,9 @@ class Ground:
         return config if not self.space.has_rules or self.space.allows(config) else None
 
     def inner(self, units: Floats) -> Floats:
-        """Snapped positions nearer to the guess where the space is wide; else the positions (m, d) themselves.
-
-        The farther out a point, the farther it is from nearly everything: the middle of a wide space is learnt first.
-        """
-        if not self.features.is_wide:
-            return units
-        return self.space.positions.snapped(self.guess + _INNER * (units - self.guess))
+        """Positions (m, d), snapped, with their numbers moved towards the guess; those of few levels stay."""
+        moved = self.guess + _INNER * (units - self.guess)
+        return self.space.positions.snapped(np.where(self.features.is_fine, moved, units))
 
     def shifted(self, generator: Generator) -> Floats:
         """Evenly spread points, moved together (Cranley & Patterson 1976)."""

@@ -32,7 +32,7 @@ class Evidence:
     losses (n,): the lower the better; a failed trial has the worst loss of all. is_failed (n,). is_partial: whether
     some are of trials that had steps left. pending (p, d), pending_columns (p, c): the same of trials without result.
     sign: what turns a loss into the metric; None where losses mix several objectives. each (n, m), signs: the same of
-    every objective alone, by name. merit (n,): which results a model has to hear first, the lowest.
+    every objective alone, whose names signs has.
     """
 
     units: Floats
@@ -46,12 +46,10 @@ class Evidence:
     sign: float | None
     each: Floats
     signs: Mapping[str, float]
-    merit: Floats
 
-    def of(self, name: str, merit: Floats) -> Evidence:
+    def of(self, name: str) -> Evidence:
         """The same for one of several objectives."""
-        losses = self.each[:, list(self.signs).index(name)]
-        return replace(self, losses=losses, sign=self.signs[name], merit=merit)
+        return replace(self, losses=self.each[:, list(self.signs).index(name)], sign=self.signs[name])
 
     @property
     def everywhere(self) -> Floats:
@@ -96,7 +94,7 @@ def gathered(
     return Evidence(
         history.x[numbers], columns[numbers], loss, numbers, is_failed, results.are_partial,
         np.concatenate([history.x[pending], fresh]), np.concatenate([columns[pending], features.of(fresh)]), sign,
-        losses, signs, loss,
+        losses, signs,
     )  # fmt: skip
 
 

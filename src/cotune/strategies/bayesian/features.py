@@ -41,6 +41,9 @@ class Features:
         self.is_number = np.asarray(positions.is_ordered)
         self.is_plain = bool(np.all(self.is_number)) and not positions.has_conditions
         self.levels = [self._levels(j) for j in range(len(counts))]
+        self.is_fine = np.array(
+            [ordered and not len(own) for ordered, own in zip(self.is_number, self.levels, strict=True)]
+        )
 
     @property
     def n_groups(self) -> int:
@@ -49,7 +52,7 @@ class Features:
 
     @property
     def is_wide(self) -> bool:
-        """Whether there are many numbers and nothing else: nearly all of such a cube is corners."""
+        """Whether there are many numbers or ordered choices, and nothing else: nearly all of the cube is corners."""
         return self.is_plain and self.n_groups >= _MANY
 
     def of(self, units: Floats) -> Floats:

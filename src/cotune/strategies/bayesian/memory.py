@@ -28,7 +28,7 @@ class Fitted:
 class Memory:
     """The fold of the decision records of trials 0 .. n_trials - 1.
 
-    fitted: model name -> its last hyperparameters. turn: number of suggestions by expected improvement so far.
+    fitted: model name -> its last hyperparameters. turn: number of suggestions so far for what a model expects to gain.
     exploited: the last trial that minimised the predicted mean; gap: how many others stood between it and the one
     before.
     """

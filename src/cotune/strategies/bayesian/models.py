@@ -29,12 +29,11 @@ _SCATTER = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A way to look at losses: how they are warped, whether lengthscales are alike a priori, and how many it hears."""
+    """A way to look at losses: how they are warped, and whether lengthscales are alike a priori."""
 
     name: str
     warp: Warp
     is_alike: bool
-    rows: int = _ROWS
 
 
 MODELS = (
@@ -65,18 +64,22 @@ class Belief:
 
 
 def believe(
-    model: Model, features: Features, evidence: Evidence, fitted: Fitted | None, number: int, generator: Generator
-) -> Belief:
-    """The model's posterior; hyperparameters are the logged ones, or new ones found from there when it is time."""
+    model: Model, features: Features, evidence: Evidence, fitted: Fitted | None, number: int, generator: Generator,
+    heard: NDArray[np.int64] | None = None,
+) -> Belief:  # fmt: skip
+    """The model's posterior; hyperparameters are the logged ones, or new ones found from there when it is time.
+
+    heard: the rows of the evidence that it is given; None for those that matter most to the lowest loss.
+    """
     prior = gp.prior(features.groups, alike=model.is_alike or features.is_wide)
     warped = model.warp(evidence.losses)
     n = len(evidence.losses)
     is_new = fitted is None or n >= _next_fit(fitted.results)
     if is_new or fitted is None:
-        rows = _chosen(evidence.merit, _FIT_ROWS)
+        rows = _chosen(evidence.losses, _FIT_ROWS) if heard is None else heard
         fitted = _fit(prior, evidence.columns[rows], warped.values[rows], fitted, n, number, generator)
     theta = np.array(fitted.theta)
-    rows = _nearest(evidence, np.exp(-theta[features.groups]), model.rows)
+    rows = _nearest(evidence, np.exp(-theta[features.groups])) if heard is None else heard
     posterior = gp.condition(
         prior, theta, evidence.columns[rows], warped.values[rows], evidence.pending_columns,
     )  # fmt: skip
@@ -101,23 +104,24 @@ def _fit(
     return Fitted(tuple(theta.tolist()), n, n if fitted is None or is_cold else fitted.cold, number)
 
 
-def _chosen(merit: Floats, n: int) -> NDArray[np.int64]:
-    """At most n rows: the better half by merit, the rest evenly over the others, in their order."""
-    if len(merit) <= n:
-        return np.arange(len(merit))
-    order = np.argsort(merit, kind="stable")
+def _chosen(losses: Floats, n: int) -> NDArray[np.int64]:
+    """At most n rows: the better half by loss, the rest evenly over the others, in their order."""
+    if len(losses) <= n:
+        return np.arange(len(losses))
+    order = np.argsort(losses, kind="stable")
     others = np.sort(order[n // 2 :])
     spread = others[np.linspace(0, len(others) - 1, n - n // 2).astype(np.int64)]
     return np.sort(np.concatenate([order[: n // 2], spread]))
 
 
-def _nearest(evidence: Evidence, scale: Floats, n: int) -> NDArray[np.int64]:
-    """At most n rows: the better half by merit, the rest by distance from the best in columns times `scale`."""
-    if len(evidence.merit) <= n:
-        return np.arange(len(evidence.merit))
-    order = np.argsort(evidence.merit, kind="stable")
-    others = order[n // 2 :]
+def _nearest(evidence: Evidence, scale: Floats) -> NDArray[np.int64]:
+    """At most `_ROWS` rows: the better half by loss, the rest by distance from the best in columns times `scale`."""
+    losses = evidence.losses
+    if len(losses) <= _ROWS:
+        return np.arange(len(losses))
+    order = np.argsort(losses, kind="stable")
+    others = order[_ROWS // 2 :]
     apart = (evidence.columns - evidence.columns[order[0]]) * scale
     distance = np.einsum("nc,nc->n", apart, apart)[others]
-    near = others[np.argsort(distance, kind="stable")[: n - n // 2]]
-    return np.sort(np.concatenate([order[: n // 2], near]))
+    near = others[np.argsort(distance, kind="stable")[: _ROWS - _ROWS // 2]]
+    return np.sort(np.concatenate([order[: _ROWS // 2], near]))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from cotune.numerics.acquisition import LogExpectedImprovement
 from cotune.numerics.gp import Floats
@@ -73,28 +74,31 @@ class Situation:
         """Losses of few and of many epochs together are made alike by ranks alone."""
         return MODELS[0] if self.evidence.is_partial else MODELS[self.memory.turn % len(MODELS)]
 
-    def believe(self, model: Model, evidence: Evidence | None = None) -> Belief:
-        """What a model makes of the evidence, or of the same about one objective; found once.
-
-        An exploitation in vain may come before a model's turn.
-        """
+    def believe(self, model: Model) -> Belief:
+        """What a model makes of the evidence; found once, for an exploitation in vain may come before its turn."""
         if model.name not in self._beliefs:
-            evidence, fitted = evidence or self.evidence, self.memory.fitted.get(model.name)
-            belief = believe(model, self.ground.features, evidence, fitted, self.number, self.generator)
+            fitted = self.memory.fitted.get(model.name)
+            belief = believe(model, self.ground.features, self.evidence, fitted, self.number, self.generator)
             self._beliefs[model.name] = belief
         return self._beliefs[model.name]
+
+    def believe_of(self, objective: str, model: Model, rows: NDArray[np.int64]) -> Belief:
+        """What a model makes of these rows of the evidence about one of several objectives."""
+        own, evidence = replace(model, name=f"{model.name}, {objective}"), self.evidence.of(objective)
+        fitted = self.memory.fitted.get(own.name)
+        return believe(own, self.ground.features, evidence, fitted, self.number, self.generator, rows)
 
 
 def opening(now: Situation, spread: Floats) -> Suggestion | None:
     """Before there is anything to learn from: what the user thinks best for trial 0, then evenly spread points.
 
-    spread (d,): the next of these points.
+    spread (d,): the next of these points. In a wide space they are spread over its inner part, until a trial fails.
     """
-    candidates = [now.ground.inner(spread[None])[0], spread]
-    if now.number == 0:
-        candidates.insert(0, now.ground.guess)
+    is_inner = now.ground.features.is_wide and not now.evidence.is_failed.any()
+    candidates = [now.ground.guess] if now.number == 0 else []
+    candidates += [now.ground.inner(spread[None])[0], spread] if is_inner else [spread]
     found = now.first_new(np.array(candidates)) or now.left_over()
-    return None if found is None else Suggestion(found.config, record.opening(now.evidence))
+    return None if found is None else Suggestion(found.config, record.opening(now.evidence, is_inner=is_inner))
 
 
 def improvement(now: Situation) -> Suggestion | None:

@@ -21,11 +21,12 @@ Floats = NDArray[np.float64]
 _NEAREST = 3
 
 
-def opening(evidence: Evidence) -> dict[str, JsonValue]:
+def opening(evidence: Evidence, *, is_inner: bool) -> dict[str, JsonValue]:
     """The record of a trial that is proposed before there is anything to learn from."""
+    where = " over the inner part of the space" if is_inner else ""
     return {
         "strategy": NAME,
-        "why": "evenly spread, before there is a model",
+        "why": f"evenly spread{where}, before there is a model",
         "results": evidence.n_results,
         "pending": len(evidence.pending),
     }
@@ -78,8 +79,10 @@ def of_front(
 ) -> dict[str, JsonValue]:
     """The record of a suggestion that serves several objectives. beliefs: one for each of them, by name."""
     x = features.of(unit[None])
-    predicted = {name: _prediction(belief, evidence.signs[name], x) for name, belief in beliefs.items()}
-    first, *_ = beliefs.values()
+    (name, predicted), *others = (
+        (name, _prediction(belief, evidence.signs[name], x)) for name, belief in beliefs.items()
+    )
+    first = beliefs[name]
     return {
         "strategy": NAME,
         "why": "expected hypervolume improvement",
@@ -87,8 +90,8 @@ def of_front(
         "pending": len(evidence.pending),
         "nearest": _nearest(first, evidence, x),
         "models": [_model(belief) for belief in beliefs.values()],
-        "predicted": predicted.pop(next(iter(beliefs))),
-        "also_predicted": predicted,
+        "predicted": predicted,
+        "also_predicted": dict(others),
         "noise": _noise(first, _predicted(first, x)[0]),
     }
 
