@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 import time
-from functools import cache
 from multiprocessing import get_context
 
 import optuna
@@ -160,16 +159,16 @@ def curves():
 
 
 def searches():
-    serve(lambda space, strategy, seed, trials: Optuna(space, _samplers()[strategy](seed=seed)))
+    samplers = _samplers()
+    serve(lambda space, strategy, seed, trials: Optuna(space, samplers[strategy](seed=seed)))
 
 
 def fronts():
     """Searches whose trials have two losses."""
-    both = ["minimize", "minimize"]
-    serve(lambda space, strategy, seed, trials: Optuna(space, _samplers()[strategy](seed=seed), directions=both))
+    samplers, both = _samplers(), ["minimize", "minimize"]
+    serve(lambda space, strategy, seed, trials: Optuna(space, samplers[strategy](seed=seed), directions=both))
 
 
-@cache
 def _samplers():
     for module in ("cmaes", "scipy.optimize", "scipy.stats", "torch", "optuna._gp.gp", "optuna._gp.acqf"):
         importlib.import_module(module)  # so that no search pays for it

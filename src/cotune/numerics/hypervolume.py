@@ -47,10 +47,13 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class _Gains:
-    """Log expected improvements (m, k) of one loss over k levels, and what their slopes are made of."""
+    """Log expected improvements (m, k) of one loss over k levels, and what their slopes are made of.
+
+    z (m, k): how many standard deviations sd (m, 1) the levels lie above the mean.
+    """
 
     value: Floats
-    log_cdf: Floats
+    z: Floats
     log_density: Floats
     sd: Floats
 
@@ -59,11 +62,11 @@ class _Gains:
         sd = np.sqrt(variance)[:, None]
         z = (levels - mean[:, None]) / sd
         value, log_density = log_h(z)
-        return cls(np.log(sd) + value, normal.log_cdf(z), log_density, sd)
+        return cls(np.log(sd) + value, z, log_density, sd)
 
     def slopes(self, log_weights: Floats, levels: slice = slice(None)) -> Floats:
         """(2, m) derivatives, by mean and by variance, of the sum of some of the improvements, weighted."""
-        by_mean = -_exp(log_weights + self.log_cdf[:, levels]).sum(axis=1)
+        by_mean = -_exp(log_weights + normal.log_cdf(self.z[:, levels])).sum(axis=1)
         by_sd = _exp(log_weights + self.log_density[:, levels]).sum(axis=1)
         return np.stack([by_mean, by_sd / (2 * self.sd[:, 0])])
 

@@ -14,7 +14,7 @@ from cotune.records import Suggestion
 from cotune.strategies.bayesian import record
 from cotune.strategies.bayesian.candidates import filled, pool
 from cotune.strategies.bayesian.evidence import Evidence
-from cotune.strategies.bayesian.models import Belief
+from cotune.strategies.bayesian.models import Belief, best_and_near
 from cotune.strategies.bayesian.proposals import Situation, by_promise, is_lucky
 
 Rows = NDArray[np.intp]
@@ -61,10 +61,7 @@ def heard(evidence: Evidence) -> Rows:
         behind = np.minimum(behind, (ranks - ranks[mark]).max(axis=1))
         off = evidence.columns - evidence.columns[mark]
         apart = np.minimum(apart, np.einsum("nc,nc->n", off, off))
-    order = np.argsort(behind, kind="stable")
-    others = order[_HEARD // 2 :]
-    near = others[np.argsort(apart[others], kind="stable")[: _HEARD - _HEARD // 2]]
-    return np.sort(np.concatenate([order[: _HEARD // 2], near]))
+    return best_and_near(behind, apart, _HEARD)
 
 
 def _losses(now: Situation, beliefs: Mapping[str, Belief]) -> tuple[Floats, Floats]:

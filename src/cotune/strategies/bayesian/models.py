@@ -119,9 +119,13 @@ def _nearest(evidence: Evidence, scale: Floats) -> NDArray[np.int64]:
     losses = evidence.losses
     if len(losses) <= _ROWS:
         return np.arange(len(losses))
-    order = np.argsort(losses, kind="stable")
-    others = order[_ROWS // 2 :]
-    apart = (evidence.columns - evidence.columns[order[0]]) * scale
-    distance = np.einsum("nc,nc->n", apart, apart)[others]
-    near = others[np.argsort(distance, kind="stable")[: _ROWS - _ROWS // 2]]
-    return np.sort(np.concatenate([order[: _ROWS // 2], near]))
+    apart = (evidence.columns - evidence.columns[np.argmin(losses)]) * scale
+    return best_and_near(losses, np.einsum("nc,nc->n", apart, apart), _ROWS)
+
+
+def best_and_near(merit: Floats, distance: Floats, n: int) -> NDArray[np.int64]:
+    """n rows in their order: half of them the lowest in merit (rows,), the rest the nearest of the others."""
+    order = np.argsort(merit, kind="stable")
+    others = order[n // 2 :]
+    near = others[np.argsort(distance[others], kind="stable")[: n - n // 2]]
+    return np.sort(np.concatenate([order[: n // 2], near]))

@@ -48,23 +48,24 @@ def of(
         "model": _model(belief),
     }
     if evidence.sign is not None:
-        found |= _in_metric(belief, evidence, best, x)
+        found |= _in_metric(belief, evidence, (mean, sd), best, x)
     return found if gap is None else {**found, "gap": gap}
 
 
-def _in_metric(belief: Belief, evidence: Evidence, best: float, x: Floats) -> dict[str, JsonValue]:
+def _in_metric(
+    belief: Belief, evidence: Evidence, predicted: tuple[float, float], best: float, x: Floats
+) -> dict[str, JsonValue]:
     """What is believed, in the metric's own units; improvement and noise by the warp's slope at the best result."""
     return {
         "best": int(evidence.numbers[int(evidence.losses.argmin())]),
-        "predicted": _prediction(belief, evidence.sign or 1.0, x),
+        "predicted": _prediction(belief, evidence.sign or 1.0, *predicted),
         "expected_improvement": expected_improvement(belief, x, best),
         "noise": _noise(belief, best),
     }
 
 
-def _prediction(belief: Belief, sign: float, x: Floats) -> dict[str, JsonValue]:
-    """Of columns x (1, c), in the metric's own units."""
-    mean, sd = _predicted(belief, x)
+def _prediction(belief: Belief, sign: float, mean: float, sd: float) -> dict[str, JsonValue]:
+    """A warped mean and standard deviation in the metric's own units."""
     low, high = sorted(sign * belief.warped.raw(mean + side * sd) for side in (-1.0, 1.0))
     return {"mean": sign * belief.warped.raw(mean), "low": low, "high": high}
 
@@ -79,8 +80,9 @@ def of_front(
 ) -> dict[str, JsonValue]:
     """The record of a suggestion that serves several objectives. beliefs: one for each of them, by name."""
     x = features.of(unit[None])
+    warped = {name: _predicted(belief, x) for name, belief in beliefs.items()}
     (name, predicted), *others = (
-        (name, _prediction(belief, evidence.signs[name], x)) for name, belief in beliefs.items()
+        (name, _prediction(belief, evidence.signs[name], *warped[name])) for name, belief in beliefs.items()
     )
     first = beliefs[name]
     return {
@@ -92,7 +94,7 @@ def of_front(
         "models": [_model(belief) for belief in beliefs.values()],
         "predicted": predicted,
         "also_predicted": dict(others),
-        "noise": _noise(first, _predicted(first, x)[0]),
+        "noise": _noise(first, warped[name][0]),
     }
 
 
