@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
     from cotune.executors.fused import Fused
     from cotune.executors.inline import Inline
+    from cotune.executors.processes import Processes
     from cotune.executors.simulated import Simulated
     from cotune.records import Trial
     from cotune.schedule import Schedule
@@ -52,6 +53,7 @@ _HOME = {
     "PBT": "cotune.schedulers",
     "Paused": "cotune.errors",
     "Prior": "cotune.space",
+    "Processes": "cotune.executors.processes",
     "Random": "cotune.strategies",
     "Schedule": "cotune.schedule",
     "Simulated": "cotune.executors.simulated",
@@ -94,6 +96,7 @@ __all__ = [
     "PBT",
     "Paused",
     "Prior",
+    "Processes",
     "Random",
     "Schedule",
     "Simulated",

@@ -4,77 +4,46 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
 
+from bench import Bench, job
 from cotune.config import Config
 from cotune.errors import Interrupted, LeaseLost, Paused
-from cotune.executors.checkpoints import MemoryCheckpoints
-from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.equipment import Equippable
 from cotune.executors.inline import Inline
-from cotune.executors.interruption import Interruption
+from cotune.executors.processes import Processes
 from cotune.executors.simulated import Simulated
-from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Job, Reached, Released, Reported
-from cotune.space import Space
+from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Reached, Released, Reported
 
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 EXECUTORS: dict[str, Callable[[], Equippable]] = {
     "inline": lambda: Inline(checkpoint_s=1e9),
     "simulated": Simulated,
+    "processes": lambda: Processes(workers=1, each=Inline(checkpoint_s=1e9)),
 }
-ON_A_REAL_CLOCK = [name for name in EXECUTORS if name != "simulated"]
-
-
-def job(number: int = 0, *, step: int = 0, until: int | None = 4, steps: int | None = 4, **options: object) -> Job:
-    fields = {
-        "number": number, "epoch": 1, "config": Config({"x": 0.5}), "task": 0, "seed": 100 + number, "shared_seed": 7,
-        "step": step, "until": until, "steps": steps, "checkpoint": None, "reported": {}, "objectives": ("value",),
-    }  # fmt: skip
-    return Job(**{**fields, **options})
-
-
-class Bench:
-    """An executor with what it needs, and the events that it emitted."""
-
-    def __init__(self, executor: Equippable, objective: Callable, folder: Path) -> None:
-        self.events: list[Event] = []
-        self.checkpoints, self.interruption = MemoryCheckpoints(), Interruption()
-        self.notices: list[str] = []
-        self.memory: dict[str, object] = {}
-        equipment = Equipment(
-            objective,
-            self.checkpoints,
-            self.interruption,
-            lambda number: folder / str(number),
-            self.notices.append,
-            Space(x=(0.0, 1.0)),
-            self.memory.get,
-            self.memory.__setitem__,
-        )
-        self.executor = executor.equip(equipment)
-
-    def emit(self, events: Sequence[Event]) -> None:
-        self.events += events
-
-    def run(self, *jobs: Job) -> list[Event]:
-        before = len(self.events)
-        for one in jobs:
-            self.executor.submit([one])
-            while not any(e.number == one.number and isinstance(e, OUTCOMES) for e in self.events[before:]):
-                self.executor.wait(0.1, self.emit)
-        return self.events[before:]
-
-
-OUTCOMES = (Finished, Failed, Reached, Released)
+IN_THIS_PROCESS = [name for name in EXECUTORS if name != "processes"]
+ON_A_REAL_CLOCK = [name for name in IN_THIS_PROCESS if name != "simulated"]
 
 
 @pytest.fixture(params=EXECUTORS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Callable], Bench]:
-    return lambda objective: Bench(EXECUTORS[request.param](), objective, tmp_path)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Callable], Bench]]:
+    with ExitStack() as stack:
+
+        def made(objective: Callable) -> Bench:
+            ours = Bench(EXECUTORS[request.param](), objective, tmp_path)
+            stack.callback(ours.executor.close)
+            return ours
+
+        yield made
 
 
 def noisy(trial: object) -> None:
@@ -181,13 +150,22 @@ BAD_OBJECTIVES: dict[str, tuple[Callable, str]] = {
 }
 
 
+def _behave(trial: object) -> object:
+    return BAD_OBJECTIVES[trial.config.bad][0](trial) if "bad" in trial.config else 1.0
+
+
+@pytest.fixture(params=EXECUTORS, scope="module")
+def warm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    ours = Bench(EXECUTORS[request.param](), _behave, tmp_path_factory.mktemp("study"))
+    yield ours
+    ours.executor.close()
+
+
 @pytest.mark.parametrize("name", BAD_OBJECTIVES)
-def test_a_bad_objective_is_a_typed_failure_and_the_next_trial_runs(bench: Callable, name: str) -> None:
-    bad, cause = BAD_OBJECTIVES[name]
-    ours = bench(lambda trial: bad(trial) if trial.number == 0 else 1.0)
-    failure = ours.run(job(0))[-1]
-    assert isinstance(failure, Failed) and failure.cause == cause and failure.reason
-    assert isinstance(ours.run(job(1))[-1], Finished)
+def test_a_bad_objective_is_a_typed_failure_and_the_next_trial_runs(warm: Bench, name: str) -> None:
+    failure = warm.run(job(0, config=Config({"bad": name})))[-1]
+    assert isinstance(failure, Failed) and failure.cause == BAD_OBJECTIVES[name][1] and failure.reason
+    assert isinstance(warm.run(job(1))[-1], Finished)
 
 
 def test_the_traceback_of_a_failure_shows_the_users_frames_only(bench: Callable) -> None:
@@ -259,6 +237,7 @@ def test_user_code_cannot_swallow_a_pause(bench: Callable) -> None:
     assert isinstance(bench(train).run(job(until=2))[-1], Reached)
 
 
+@pytest.mark.parametrize("bench", IN_THIS_PROCESS, indirect=True)
 def test_a_request_to_stop_ends_the_trial_at_its_epochs_end_with_a_checkpoint(bench: Callable) -> None:
     def train(trial: object) -> None:
         net = torch.nn.Linear(1, 1)
@@ -279,6 +258,7 @@ def test_a_signal_that_ended_a_search_inside_the_function_ends_the_outer_one_ali
     assert ours.interruption.is_requested and ours.interruption.signal == 15
 
 
+@pytest.mark.parametrize("bench", IN_THIS_PROCESS, indirect=True)
 def test_a_report_says_when_to_leave(bench: Callable) -> None:
     answers = []
 
@@ -293,6 +273,7 @@ def test_a_report_says_when_to_leave(bench: Callable) -> None:
     assert answers == [True, False]
 
 
+@pytest.mark.parametrize("bench", IN_THIS_PROCESS, indirect=True)
 def test_what_a_function_returns_after_it_was_told_to_leave_is_no_result(bench: Callable) -> None:
     def train(trial: object) -> float:
         ours.interruption.request()
@@ -360,10 +341,9 @@ def test_reports_in_quick_succession_are_logged_together_and_within_a_second(ben
 
 
 def test_a_trials_folder_is_its_own(bench: Callable) -> None:
-    folders = []
-    ours = bench(lambda trial: folders.append(trial.directory) or 1.0)
-    ours.run(job(0), job(1))
-    assert len(set(folders)) == 2
+    ours = bench(lambda trial: trial.directory.joinpath("mine").write_text(str(trial.number)))
+    ours.run(job(0), job(12))
+    assert sorted(file.read_text() for file in ours.folder.glob("trials/*/mine")) == ["0", "12"]
 
 
 def test_breaking_out_of_the_loop_counts_as_the_end(bench: Callable) -> None:

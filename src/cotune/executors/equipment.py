@@ -27,6 +27,10 @@ class Checkpoints(Protocol):
     def load(self, checkpoint: Checkpoint) -> Any:
         """The state that was saved. Raises StorageError if it is missing or damaged."""
 
+
+class CheckpointStore(Checkpoints, Protocol):
+    """Can also be tidied up."""
+
     def remove(self, file: str) -> int:
         """Drop a file that no one needs any more; returns the bytes freed."""
 
@@ -38,22 +42,35 @@ class Checkpoints(Protocol):
 class Equipment:
     """What is trained, where its states go, and who may interrupt it.
 
-    objective: trains a `RunningTrial` and may return its result. directory: trial number -> a folder of the trial's
-    own, made when asked for. notice: shows the user a line while the search goes on. space: what trials are drawn from.
-    recall, remember: what this machine taught an executor of this study, by name; None for nothing. judge: (trial,
-    lease, step, seconds that it took) of a trial that came to its milestone and keeps no state to pause with -> until
-    which step it goes on, None if it is stopped; without a judge it is left and begins again.
+    objective: trains a `RunningTrial` and may return its result. folder: the study's, or one that goes with the
+    search. notice: shows the user a line while the search goes on. space: what trials are drawn from. recall, remember:
+    what an executor of this study was told or found out before, by name; None for nothing. judge: (trial, lease, step,
+    seconds that it took) of a trial that came to its milestone and keeps no state to pause with -> until which step it
+    goes on, None if it is stopped; without a judge it is left and begins again.
     """
 
     objective: Callable[[Any], Any]
     checkpoints: Checkpoints
     interruption: Interruption
-    directory: Callable[[int], Path]
+    folder: Path
     notice: Callable[[str], None]
     space: Space
     recall: Callable[[str], JsonValue]
     remember: Callable[[str, JsonValue], None]
     judge: Callable[[int, int, int, float], int | None] | None = None
+
+    def settled(self, name: str, value: JsonValue) -> JsonValue:
+        """What was said of it first, or `value` from now on."""
+        known = self.recall(name)
+        if known is None:
+            self.remember(name, value)
+        return value if known is None else known
+
+    def directory(self, number: int) -> Path:
+        """A folder of the trial's own, made when it is asked for."""
+        folder = self.folder / "trials" / f"{number:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 class Equippable(Protocol):

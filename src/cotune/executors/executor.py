@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cotune.records import Event, Job
+from cotune.records import Event, Failed, Finished, Job, Reached, Released
 
 Emit = Callable[[Sequence[Event]], None]
 """Takes facts and returns when they are in the log; raises LeaseLost when their trial belongs to another worker now."""
+
+ENDS = (Finished, Failed, Reached, Released)
+"""What ends a job."""
 
 
 class Executor(Protocol):

@@ -61,6 +61,7 @@ class Job:
     until: the step to yield at, steps: the last step of a trial; None where it is not known. reported: the metrics of
     `step`, if an earlier lease or a parent trained it. begun: its place among trials that train side by side, see
     `History.begun`. is_fork: whether another trial trained its first steps, so that nobody can train them again.
+    attempts: how many workers have died with it since it got further.
     """
 
     number: int
@@ -77,3 +78,4 @@ class Job:
     objectives: tuple[str, ...]
     begun: int = 0
     is_fork: bool = False
+    attempts: int = 0

@@ -53,6 +53,7 @@ CAUSES = {
     "no result": "the objective ended without a value for every objective",
     "wrong result": "the objective returned something that is not a real number",
     "out of memory": "the host or the device ran out of memory",
+    "timeout": "it took longer than trial_timeout",
     "exit": "the user's code asked the process to exit",
     "crash": "three workers died while they trained it",
     "no state": "it should go on from another trial's state, which is gone",

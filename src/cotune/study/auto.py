@@ -52,13 +52,15 @@ def scheduler_named(name: str) -> Scheduler | None:
 
 def executor_named(name: str) -> Equippable | None:
     """The executor of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
-    parts: dict[str, Callable[[], Equippable | None]] = {"inline": _inline, "fused": _fused, "auto": lambda: None}
+    parts: dict[str, Callable[[], Equippable | None]] = {
+        "inline": _inline, "fused": _fused, "processes": _processes, "auto": lambda: None,
+    }  # fmt: skip
     return _named("executor", name, parts)
 
 
 def checked_executor(name: str) -> str:
     """The name, if there is such an executor; it is made, and torch loaded, when a search starts."""
-    return _named("executor", name, dict.fromkeys(("inline", "fused", "auto"), lambda: name))
+    return _named("executor", name, dict.fromkeys(("inline", "fused", "processes", "auto"), lambda: name))
 
 
 def choose_strategy(space: Space, trials: int | None, *, populates: bool = False) -> tuple[str, str]:
@@ -155,6 +157,12 @@ def _fused() -> Equippable:
     from cotune.executors.fused import Fused  # loads torch
 
     return Fused()
+
+
+def _processes() -> Equippable:
+    from cotune.executors.processes import Processes  # loads torch
+
+    return Processes()
 
 
 def _named(kind: str, name: str, parts: dict[str, Callable[[], _Part]]) -> _Part:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cotune.executors.equipment import Checkpoints
+from cotune.executors.equipment import CheckpointStore
 from cotune.executors.snapshot import Stamp, file_of
 from cotune.records import History, State
 
@@ -23,7 +23,7 @@ class Keeper:
     paused those that came least far. A paused trial that goes on without its state begins again.
     """
 
-    def __init__(self, checkpoints: Checkpoints, quota_bytes: int = QUOTA_BYTES) -> None:
+    def __init__(self, checkpoints: CheckpointStore, quota_bytes: int = QUOTA_BYTES) -> None:
         self._checkpoints, self._quota_bytes = checkpoints, quota_bytes
         self._tidied_at = 0
 

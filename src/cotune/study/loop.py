@@ -56,8 +56,11 @@ class Search:
         while not self.interruption.is_requested:
             seconds = self.planner.budget.seconds
             is_out_of_time = seconds is not None and spent_s + time.monotonic() - begun_at >= seconds
-            jobs = [] if is_out_of_time else self._lease(self.executor.slots - len(running))
+            is_hopeless = outcomes.are_alike(self.log.history)
+            jobs = [] if is_out_of_time or is_hopeless else self._lease(self.executor.slots - len(running))
             running += jobs
+            if not running and is_hopeless:
+                raise outcomes.in_words()
             if not running and (is_out_of_time or not self._others_run()):
                 if not is_out_of_time and self.planner.has_nothing_left(self.log.history):
                     self.log.renew(EXHAUSTED, len(self.log.history))
@@ -67,8 +70,6 @@ class Search:
             history = self.log.refresh()
             self.watch(history)
             running = [job for job in running if history.holds(job.number, job.epoch)]
-            if not running:
-                outcomes.raise_if_alike(history)
         if running:  # the request came after the executor had looked for one: now it gives back what it holds
             self.executor.wait(0.0, emit)
 
@@ -99,19 +100,22 @@ class _Outcomes:
     def note(self, events: Sequence[Event]) -> None:
         if any(isinstance(event, Finished | Reached) for event in events):
             self._is_watching = False
-        self._failures += [event for event in events if isinstance(event, Failed)]
+        if self._is_watching:
+            self._failures += [event for event in events if isinstance(event, Failed)]
+            self._is_watching = len({_kind(failure) for failure in self._failures}) <= 1
 
-    def raise_if_alike(self, history: History) -> None:
-        if not self._is_watching or len(self._failures) < ALIKE:
-            return
-        self._is_watching = False
+    def are_alike(self, history: History) -> bool:
+        """Whether all of them failed, in the same way, and nobody else's trial has a result."""
+        return self._is_watching and len(self._failures) >= ALIKE and not history.count(State.DONE)
+
+    def in_words(self) -> StudyStopped:
+        """Why the search stops."""
         first = self._failures[0]
-        if len({_kind(failure) for failure in self._failures}) == 1 and not history.count(State.DONE):
-            detail = f"\n\n{first.traceback}" if first.traceback else ""
-            raise StudyStopped(
-                f"the first {ALIKE} trials all failed alike ({first.cause}): {first.reason.rstrip('.')}. "
-                f"Mend it and run the same line again; it tries {ALIKE} more.{detail}"
-            )
+        detail = f"\n\n{first.traceback}" if first.traceback else ""
+        return StudyStopped(
+            f"the first {len(self._failures)} trials all failed alike ({first.cause}): {first.reason.rstrip('.')}. "
+            f"Mend it and run the same line again; it tries {ALIKE} more.{detail}"
+        )
 
 
 def _kind(failure: Failed) -> tuple[str, str]:
@@ -129,5 +133,5 @@ def job_of(history: History, number: int) -> Job:
         seed=integer(history.seed, Purpose.TRIAL, number), shared_seed=history.seed, step=step,
         until=history.until(number), steps=history.steps, checkpoint=history.checkpoint(number),
         reported=history.reported(trained_by, step), objectives=tuple(history.objectives),
-        begun=history.begun(number), is_fork=parent is not None,
+        begun=history.begun(number), is_fork=parent is not None, attempts=history.attempts(number),
     )  # fmt: skip

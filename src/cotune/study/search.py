@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ import torch
 
 from cotune.errors import Interrupted, NoResult
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
-from cotune.executors.equipment import Checkpoints, Equipment, Equippable
+from cotune.executors.equipment import CheckpointStore, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
 from cotune.schedulers import share_of_steps
@@ -37,7 +37,7 @@ from cotune.study.signals import handled
 from cotune.training.checkpoint import write
 
 
-def checkpoints_at(path: Path | None) -> Checkpoints:
+def checkpoints_at(path: Path | None) -> CheckpointStore:
     """Where a study keeps its trials' states: in its folder, or in memory."""
     return MemoryCheckpoints() if path is None else FolderCheckpoints(path / "checkpoints")
 
@@ -51,7 +51,7 @@ class Workshop:
 
     target: Target
     executor: Equippable | None
-    checkpoints: Checkpoints
+    checkpoints: CheckpointStore
     path: Path | None
 
 
@@ -66,7 +66,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         stack.enter_context(_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
-            workshop.target.objective, workshop.checkpoints, interruption, _directories(workshop.path or scratch),
+            workshop.target.objective, workshop.checkpoints, interruption, workshop.path or scratch,
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
             partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
@@ -142,12 +142,3 @@ def resume_hint(path: Path | None) -> str:
     if path is None:
         return "cotune: interrupted; this study lived in memory. Give it a path to be able to resume."
     return f"cotune: interrupted; nothing is lost. Resume with the same line: {shlex.join(sys.orig_argv)}"
-
-
-def _directories(root: Path) -> Callable[[int], Path]:
-    def directory(number: int) -> Path:
-        folder = root / "trials" / f"{number:06d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    return directory

@@ -24,7 +24,7 @@ from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import Trials
 
 if TYPE_CHECKING:
-    from cotune.executors.equipment import Checkpoints, Equippable
+    from cotune.executors.equipment import CheckpointStore, Equippable
     from cotune.executors.running import RunningTrial
     from cotune.study.objectives import Target
     from cotune.training import Task
@@ -315,10 +315,10 @@ class Study:
     def _attach(self, path: Path | None, durability: Durability) -> None:
         storage: Storage = arguments.storage_at(path, durability)
         self._path, self._log, self._is_open_for_reading = path, Log(storage, self._space), False
-        self._checkpoint_store: Checkpoints | None = None
+        self._checkpoint_store: CheckpointStore | None = None
 
     @property
-    def _checkpoints(self) -> Checkpoints:
+    def _checkpoints(self) -> CheckpointStore:
         if self._checkpoint_store is None:
             from cotune.study.search import checkpoints_at  # loads torch
 

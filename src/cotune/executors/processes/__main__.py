@@ -1,0 +1,76 @@
+"""A worker: `python -m cotune.executors.processes PIPE PARENT`. Started by a search, never by hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from cotune.executors.processes.lifeline import tie_to
+
+if TYPE_CHECKING:
+    from cotune.executors.executor import Executor
+    from cotune.executors.processes.office import Office
+    from cotune.executors.processes.outputs import Outputs
+
+_WAIT_S = 0.2
+
+
+def main() -> None:
+    """Train what comes, until the search says goodbye or ends."""
+    pipe, parent = (int(argument) for argument in sys.argv[1:3])
+    tie_to(parent)
+    from cotune.executors.processes.office import Office  # loads torch, which takes a while
+
+    office = Office(Connection(pipe))
+    for number in (signal.SIGINT, signal.SIGTERM):  # as a cluster sends them to all processes of a job
+        signal.signal(number, lambda number, _: office.leave(number))
+    made = _set_up(office)
+    if made is not None:
+        office.ready()
+        _work(office, *made)
+
+
+def _set_up(office: Office) -> tuple[Executor, Outputs] | None:
+    """What to train with and where to print; None if that cannot be had, which the search is told."""
+    import torch
+
+    from cotune.errors import CotuneError, StudyError
+    from cotune.executors.processes import memory
+    from cotune.executors.processes.outputs import Outputs
+
+    welcome = office.welcome()
+    sys.path[:] = welcome.path
+    try:
+        torch.set_num_threads(welcome.threads)
+        outfit = welcome.outfit.opened()
+        executor = outfit.each.equip(office.equipment(outfit))
+        if welcome.memory_limit is not None:
+            memory.limit_data(welcome.memory_limit, os.getpid())
+    except CotuneError as error:
+        office.broken(error)
+    except Exception:  # noqa: BLE001 - of the user's modules, which are imported here anew
+        office.broken(StudyError(f"a worker cannot load what it shall train:\n{traceback.format_exc()}"))
+    else:
+        return executor, Outputs(welcome.log)
+    return None
+
+
+def _work(office: Office, executor: Executor, outputs: Outputs) -> None:
+    while (jobs := office.work()) is not None:
+        if executor.slots == 1:
+            outputs.of(jobs[0].number)
+        executor.submit(jobs)
+        executor.wait(_WAIT_S, office.emit)
+        if not office.is_busy:
+            outputs.of(None)
+            if office.interruption.is_requested:
+                return  # a signal that came to this process; the search starts another one if there is more to do
+    executor.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The executor whose jobs are trained by workers: it hands out jobs, takes facts in, and replaces workers that end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import wait as first_of
+from typing import Any, final
+
+from cotune.errors import CotuneError, LeaseLost, StudyError
+from cotune.executors import outcome
+from cotune.executors.equipment import Equipment
+from cotune.executors.executor import ENDS, Emit
+from cotune.executors.parcel import Parcel
+from cotune.executors.processes import memory
+from cotune.executors.processes.company import Company
+from cotune.executors.processes.messages import Answer, Broken, Call, Notice, Outfit, Ready, Welcome
+from cotune.executors.processes.places import Place
+from cotune.executors.processes.remote import Kept
+from cotune.executors.processes.turns import Turns
+from cotune.executors.processes.worker import Assignment, Worker, in_words
+from cotune.records import ATTEMPTS, Checkpointed, Event, Job, Reclaimed, Released
+
+PATIENCE_S = 3.0
+"""Once somebody asked to stop, a worker has so long to come to an epoch's end."""
+_TICK_S = 0.1
+_STARTS = 3
+"""So many workers in a row may end before they are ready; the very first may not."""
+
+
+@final
+class Pool:
+    """Workers of one search. A worker that ends costs an attempt of the trial that it had in hand, and is replaced.
+
+    lanes: trials that a worker trains at once. trial_timeout, memory_limit: of seconds, and of bytes of a worker.
+    """
+
+    def __init__(
+        self, outfit: Outfit, equipment: Equipment, places: Sequence[Place], *, lanes: int, at_once: int | None,
+        trial_timeout: float | None, memory_limit: int | None,
+    ) -> None:  # fmt: skip
+        """at_once: so many jobs are ordered, whatever the number of workers; None: they are not."""
+        self.slots = lanes * len(places) if at_once is None else at_once
+        self._lanes, self._equipment = lanes, equipment
+        self._timeout, self._limit = trial_timeout, memory_limit
+        self._turns = Turns(are_ordered=at_once is not None)
+        self._queue: list[Job] = []
+        self._company = Company()
+        self._kept = Kept(equipment.checkpoints)
+        self._looked_at, self._kills, self._failed_starts = 0.0, memory.kills(), _STARTS - 1
+        self._parcel, self._resources = _packed(outfit), ExitStack()
+        self._resources.callback(self._parcel.close)
+        self._workers: list[Worker] = []
+        try:
+            self._workers += [self._started(place) for place in places]
+            while not any(worker.is_ready for worker in self._workers):
+                self._listen(_TICK_S, _nobody_trains_yet)
+        except BaseException:
+            self.close()
+            raise
+
+    # ------------------------------------------------------------------ what every executor does
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._queue += jobs
+        self._turns.enter(jobs)
+
+    def wait(self, timeout_s: float, emit: Emit) -> None:
+        """Hand out jobs and listen until one of them has ended."""
+        interruption, until = self._equipment.interruption, time.monotonic() + timeout_s
+        while not interruption.is_requested:
+            self._hand_out()
+            self._listen(min(_TICK_S, timeout_s), emit)
+            self._look_after(emit)
+            if self._turns.let_out(emit) or time.monotonic() >= until:
+                break
+        if interruption.is_requested:
+            self._give_back(emit)
+
+    def close(self) -> None:
+        self._queue.clear()
+        for worker in self._workers:
+            worker.dismiss()
+        for worker in self._workers:
+            worker.see_off()
+        self._workers.clear()
+        self._resources.close()
+
+    # ------------------------------------------------------------------ jobs to workers
+
+    def _started(self, place: Place) -> Worker:
+        log = self._equipment.folder / "logs" / f"worker-{place.index}.log"
+        return Worker(place, Welcome(sys.path, place.threads, self._limit, log, self._parcel))
+
+    def _replace(self, worker: Worker) -> None:
+        self._workers[self._workers.index(worker)] = self._started(worker.place)
+
+    def _hand_out(self) -> None:
+        for job in self._turns.sorted(self._queue):
+            free = [worker for worker in self._workers if self._has_room(worker, job.number)]
+            if free:
+                self._queue.remove(job)
+                min(free, key=lambda worker: len(worker.in_hand)).give(job)
+
+    def _has_room(self, worker: Worker, number: int) -> bool:
+        is_free = worker.is_ready and len(worker.in_hand) < self._lanes and not worker.has_ended
+        return is_free and self._company.suits(number, worker.in_hand)
+
+    # ------------------------------------------------------------------ facts from workers
+
+    def _listen(self, timeout_s: float, emit: Emit) -> None:
+        workers = {worker.pipe: worker for worker in self._workers}
+        for pipe in first_of(list(workers), timeout_s):
+            worker = workers[pipe]  # type: ignore[index]
+            try:
+                for message in worker.messages():
+                    self._take(worker, message, emit)
+            except EOFError:
+                self._bury(worker, emit)
+
+    def _take(self, worker: Worker, message: Any, emit: Emit) -> None:
+        match message:
+            case Ready():
+                worker.is_ready, self._failed_starts = True, 0
+            case Broken(error):
+                raise error
+            case Notice(text):
+                self._equipment.notice(text)
+            case Call("emit", (events,)):
+                worker.answer(self._logged(worker, events, emit))
+            case Call(name, arguments):
+                worker.answer(_done(self._services[name], arguments))
+
+    @property
+    def _services(self) -> Mapping[str, Callable[..., Any]]:
+        """What a worker cannot do itself."""
+        kept, equipment = self._kept, self._equipment
+        services: dict[str, Callable[..., Any]] = {
+            "save": kept.save, "load": kept.load, "recall": equipment.recall, "remember": equipment.remember,
+            "interrupt": equipment.interruption.request,
+        }  # fmt: skip
+        return services if equipment.judge is None else {**services, "judge": equipment.judge}
+
+    def _logged(self, worker: Worker, events: Sequence[Event], emit: Emit) -> Answer:
+        """Log what a worker says of its trials, and note what it means for them."""
+        try:
+            self._turns.log(events, emit)
+        except LeaseLost as lost:
+            if len({event.number for event in events}) == 1:  # of several, the worker will say which
+                self._forget(worker, events)
+            return Answer(error=lost)
+        for event in events:
+            if isinstance(event, Checkpointed) and event.number in worker.in_hand:
+                worker.in_hand[event.number].has_progress = True
+        self._forget(worker, [event for event in events if isinstance(event, ENDS)])
+        return Answer()
+
+    def _forget(self, worker: Worker, events: Iterable[Event]) -> None:
+        """The worker has these trials no more."""
+        for number in {event.number for event in events if event.number is not None}:
+            worker.in_hand.pop(number, None)
+            self._company.acquit(number)
+
+    # ------------------------------------------------------------------ what goes wrong
+
+    def _look_after(self, emit: Emit) -> None:
+        """Now and then: put an end to what takes too long or too much."""
+        now = time.monotonic()
+        if now < self._looked_at + _TICK_S:
+            return
+        self._looked_at = now
+        for worker in [worker for worker in self._workers if worker.in_hand]:
+            seconds = max(now - one.begun_at for one in worker.in_hand.values())
+            if self._timeout is not None and seconds > self._timeout:
+                worker.kill()
+                self._lose(worker, "timeout", f"it took more than trial_timeout={self._timeout:g} s", emit)
+            elif self._limit is not None and (used := memory.used(worker.pid)) > self._limit:
+                worker.kill()
+                self._lose(worker, "out of memory", f"its worker took {used / 1e6:.0f} MB, more than it may", emit)
+
+    def _bury(self, worker: Worker, emit: Emit) -> None:
+        """A worker ended by itself, or by somebody else's hand."""
+        code = worker.bury()
+        self._failed_starts += not worker.is_ready
+        if self._failed_starts >= _STARTS:
+            self._workers.remove(worker)
+            said = worker.last_words or "(nothing)"
+            raise StudyError(f"a worker {in_words(code)} before it could begin. It said:\n{said}")
+        before, self._kills = self._kills, memory.kills()
+        if code == 0:
+            self._replace(worker)
+            self._release(worker.in_hand.values(), emit)
+        elif code == -signal.SIGKILL and self._kills > before:
+            self._lose(worker, "out of memory", "the machine ran out of memory, and its worker was killed", emit)
+        else:
+            self._lose(worker, "crash", f"its worker {in_words(code)}", emit)
+
+    def _lose(self, worker: Worker, cause: str, reason: str, emit: Emit) -> None:
+        """A worker is gone, with the trials that it had in hand. Of several it is not clear whose fault it was."""
+        self._replace(worker)
+        lost = list(worker.in_hand.values())
+        if len(lost) > 1:
+            self._company.suspect(list(worker.in_hand))
+            self._equipment.notice(f"{cause} with {len(lost)} trials in a worker; they go on in halves ({reason})")
+            self._release(lost, emit)
+        elif lost:
+            self._blame(lost[0], cause, reason, emit)
+
+    def _blame(self, lost: Assignment, cause: str, reason: str, emit: Emit) -> None:
+        """The trial has failed, or, after a crash, lost an attempt."""
+        job = lost.job
+        deaths = 1 + (0 if lost.has_progress else job.attempts)
+        if cause == "crash" and deaths < ATTEMPTS:
+            self._equipment.notice(f"trial {job.number}: {reason}; another one takes it over")
+            self._turns.leave(job.number)
+            _log([Reclaimed(job.number, job.epoch)], emit)
+            return
+        if cause == "crash":
+            reason += f", as {ATTEMPTS - 1} before it did"
+        with suppress(LeaseLost):
+            self._turns.log([outcome.failed(job, cause, reason, lost.seconds)], emit)
+
+    def _give_back(self, emit: Emit) -> None:
+        """Somebody asked to stop: what comes to no epoch's end in time goes back as it was last saved."""
+        until = time.monotonic() + PATIENCE_S
+        self._queue.clear()
+        for worker in self._workers:
+            worker.ask_to_leave()
+        while any(worker.in_hand for worker in self._workers) and time.monotonic() < until:
+            self._listen(_TICK_S, emit)
+        late = [worker for worker in self._workers if worker.in_hand]
+        seconds = {number: one.seconds for worker in late for number, one in worker.in_hand.items()}
+        for worker in late:
+            worker.kill()
+            self._workers.remove(worker)
+        self._turns.give_up(seconds, emit)
+
+    def _release(self, lost: Iterable[Assignment], emit: Emit) -> None:
+        for one in lost:
+            self._turns.leave(one.job.number)
+            _log([Released(one.job.number, one.job.epoch, one.seconds)], emit)
+
+
+def _packed(outfit: Outfit) -> Parcel:
+    try:
+        return Parcel.of(outfit)
+    except Exception as error:
+        raise StudyError(
+            f"executor='processes' cannot send this objective to other processes: {error}. Make locks, open files and "
+            "connections inside the function, or use executor='inline'."
+        ) from error
+
+
+def _done(service: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
+    try:
+        return Answer(service(*arguments))
+    except CotuneError as error:
+        return Answer(error=error)
+
+
+def _log(events: Sequence[Event], emit: Emit) -> None:
+    """A trial that lost its lease leaves no trace."""
+    with suppress(LeaseLost):
+        emit(events)
+
+
+def _nobody_trains_yet(events: Sequence[Event]) -> None:
+    raise AssertionError(f"facts without a job: {events}")

@@ -1,0 +1,89 @@
+"""Training in processes of their own: what a user may say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cotune.errors import StudyError
+from cotune.executors.checkpoints import FolderCheckpoints
+from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.executor import Executor
+from cotune.executors.fused import Fused
+from cotune.executors.inline import Inline
+from cotune.executors.processes.memory import checked_limit
+from cotune.executors.processes.messages import Outfit
+from cotune.executors.processes.places import places
+from cotune.executors.processes.pool import Pool
+from cotune.records import whole_number
+
+_EACH = {"inline": Inline, "fused": Fused}
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Train in several processes of this machine, so that trials use all its cores and GPUs.
+
+    A trial that crashes, hangs or takes all memory harms no other: its worker is replaced. Workers are started once for
+    a search; the data lies in memory that they share. What the user's code prints goes into `logs/` in the study's
+    folder, one file per trial.
+
+    workers: how many; "auto": one per GPU, or else one per core. each: what trains in each of them: "inline", one trial
+    at a time, "fused", `ct.Fused(lanes=...)` or `ct.Inline(...)`. trial_timeout: seconds that a trial may train in one
+    go, from its start or where it goes on to the next milestone; then it has failed. memory_limit: of a worker and its
+    children, "4GB" or bytes, without the data that all share; a trial that takes more has failed. threads: that a
+    worker computes with; None: as many as the search uses, and at most its share of the cores.
+
+    ordered: take decisions in an order that does not depend on the number of workers and their speed: results count
+    in the order of their epochs, then of their trials' numbers, as if `at_once` trials trained side by side. A result
+    waits until all before it are in, so `at_once` should be a few times the number of workers.
+    """
+
+    workers: int | Literal["auto"] = "auto"
+    each: str | Equippable = "inline"
+    trial_timeout: float | None = None
+    memory_limit: str | int | None = None
+    threads: int | None = None
+    ordered: bool = False
+    at_once: int = 8
+
+    def __post_init__(self) -> None:
+        if self.workers != "auto":
+            whole_number("Processes(workers=", self.workers)
+        if self.each not in _EACH if isinstance(self.each, str) else not callable(getattr(self.each, "equip", None)):
+            raise StudyError(f"Processes(each={self.each!r}) takes 'inline', 'fused', ct.Inline(...) or ct.Fused(...)")
+        if isinstance(self.each, Processes):
+            raise StudyError("Processes(each=ct.Processes(...)) nests workers in workers; use 'inline' or 'fused'")
+        timeout = self.trial_timeout
+        if timeout is not None and (
+            isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0
+        ):
+            raise StudyError(f"Processes(trial_timeout={timeout!r}) takes a number above 0, in seconds")
+        if self.memory_limit is not None:
+            checked_limit(self.memory_limit)
+        if self.threads is not None:
+            whole_number("Processes(threads=", self.threads)
+        if not isinstance(self.ordered, bool):
+            raise StudyError(f"Processes(ordered={self.ordered!r}) takes True or False")
+        whole_number("Processes(at_once=", self.at_once)
+
+    def equip(self, equipment: Equipment) -> Executor:
+        """The executor, with its first worker ready to train what the equipment says.
+
+        Raises StudyError for what cannot be sent to another process, and where a worker cannot begin.
+        """
+        inner = _EACH[self.each]() if isinstance(self.each, str) else self.each
+        checkpoints, judge = equipment.checkpoints, None if self.ordered else equipment.judge
+        is_reachable = isinstance(checkpoints, FolderCheckpoints)
+        outfit = Outfit(
+            equipment.objective, inner, checkpoints if is_reachable else None, equipment.folder, equipment.space,
+            has_judge=judge is not None,
+        )  # fmt: skip
+        threads = self.threads or (1 if self.ordered else None)  # bits may depend on it
+        return Pool(
+            outfit, replace(equipment, judge=judge), places(None if self.workers == "auto" else self.workers, threads),
+            lanes=inner.lanes if isinstance(inner, Fused) else 1,
+            at_once=equipment.settled("at once", self.at_once) if self.ordered else None,
+            trial_timeout=self.trial_timeout,
+            memory_limit=None if self.memory_limit is None else checked_limit(self.memory_limit),
+        )  # fmt: skip
