@@ -17,7 +17,9 @@ from cotune.storage import SqliteStorage
 TRIALS, EPOCHS = 24, 3
 
 
-def task_study(strategy: str, path: str | None, *, scheduler: str = "auto", epochs: int = EPOCHS) -> ct.Study:
+def task_study(
+    strategy: str, path: str | None, *, scheduler: str = "auto", epochs: int = EPOCHS, workers: int = 0
+) -> ct.Study:
     """A small network on digits, with dropout and momentum so that every state matters."""
     from torch import nn
 
@@ -37,6 +39,8 @@ def task_study(strategy: str, path: str | None, *, scheduler: str = "auto", epoc
         hidden=ct.Int(8, 32),
     )
     executor = ct.Inline(checkpoint_s=0.0)
+    if workers:
+        executor = ct.Processes(workers=workers, each=executor, ordered=True, at_once=4)
     return ct.Study(task, space, path=path, strategy=strategy, scheduler=scheduler, seed=5, executor=executor)
 
 
@@ -121,7 +125,10 @@ def population_study(
         dropout=ct.Float(0.0, 0.5, schedule=True),
         batch_size=[128],
     )
-    engines = {"inline": ct.Inline(checkpoint_s=0.0), "fused": ct.Fused(lanes=6, checkpoint_s=0.0)}
+    engines = {
+        "inline": ct.Inline(checkpoint_s=0.0), "fused": ct.Fused(lanes=6, checkpoint_s=0.0),
+        "processes": ct.Processes(workers=2),
+    }  # fmt: skip
     scheduler = ct.PBT(population=6, every=2, asynchronous=asynchronous)
     return ct.Study(task, space, path=path, strategy=strategy, scheduler=scheduler, seed=5, executor=engines[executor])
 
@@ -130,17 +137,18 @@ SCHEDULERS = ("asha", "hyperband", "halving", "median")
 STUDIES = {
     "task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study,
     **{scheduler: stopping_study(scheduler) for scheduler in SCHEDULERS},
+    "ordered": partial(task_study, scheduler="asha", epochs=9, workers=2),
     "pbt": population_study, "pbt fused": partial(population_study, executor="fused"),
     "pbt asynchronous": partial(population_study, asynchronous=True),
 }  # fmt: skip
 PROGRESS = {
-    "task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1),
+    "task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1), "ordered": 9,
     "pbt": 1, "pbt fused": 13, "pbt asynchronous": 1,
 }  # fmt: skip
 """So many checkpoints and outcomes between two kills: each lane has one, so no trial dies three times on one spot."""
 DELAY_S = {  # one to three epochs
     "task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1, **dict.fromkeys(SCHEDULERS, 0.02),
-    "pbt": 0.02, "pbt fused": 0.05, "pbt asynchronous": 0.02,
+    "ordered": 0.2, "pbt": 0.02, "pbt fused": 0.05, "pbt asynchronous": 0.02,
 }  # fmt: skip
 
 

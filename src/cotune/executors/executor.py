@@ -18,6 +18,7 @@ class Executor(Protocol):
     """Trains jobs to their milestones. It sees neither the history nor the storage."""
 
     slots: int  # trials at once
+    isolates: bool  # whether trials cannot end this process
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take jobs over; at most as many as there are free slots."""

@@ -42,7 +42,7 @@ class Inline:
 
 
 class _InlineExecutor:
-    slots = 1
+    slots, isolates = 1, False
 
     def __init__(self, settings: Inline, equipment: Equipment) -> None:
         self._equipment = equipment

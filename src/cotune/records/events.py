@@ -84,7 +84,10 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A new trial, handed to a worker with epoch 1. With `parent` it is a fork: it goes on from that trial's state."""
+    """A new trial, handed to a worker with epoch 1. With `parent` it is a fork: it goes on from that trial's state.
+
+    isolated: whether it trains where it cannot end the worker, so that the worker's death is not its fault.
+    """
 
     kind: ClassVar[str] = "started"
     is_decision: ClassVar[bool] = True
@@ -99,6 +102,7 @@ class Started:
     parent: tuple[int, int] | None = None  # (trial, step)
     pausable: bool = True
     state: tuple[str, str] | None = None  # (file, sha256) of the parent's checkpoint at that step
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,12 @@ class Resumed:
     seen: int
     pausable: bool = True
     decision: dict[str, JsonValue] = field(default_factory=dict)
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reclaimed:
-    """The lease of a dead worker ended; the trial waits for another one, or failed with its last attempt."""
+    """The trial's worker died, which may be the trial's fault: an attempt is counted, and it waits for another one."""
 
     kind: ClassVar[str] = "reclaimed"
     is_decision: ClassVar[bool] = True
@@ -199,7 +204,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The worker gave the trial back unfinished (a signal); it waits, and no attempt is counted."""
+    """The trial came back unfinished without its fault, after a signal, say; it waits, and no attempt is counted."""
 
     kind: ClassVar[str] = "released"
     is_decision: ClassVar[bool] = False

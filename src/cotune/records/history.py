@@ -144,6 +144,10 @@ class History:
         """How often a worker of trial `number` died without getting it further."""
         return self._rows[number].attempts
 
+    def is_isolated(self, number: int) -> bool:
+        """Whether trial `number` trains, or trained last, where it cannot end its worker."""
+        return self._rows[number].isolated
+
     def until(self, number: int) -> int | None:
         """The milestone of trial `number`; None: its own end."""
         return self._rows[number].until

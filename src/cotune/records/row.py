@@ -21,8 +21,8 @@ class Row:
     """One trial while its history is folded. `values` are its configuration in the order of the space's names."""
 
     __slots__ = (
-        "attempts", "begun", "checkpoint", "curve", "epoch", "failure", "metrics", "paid", "parent", "pausable",
-        "record", "seconds", "state", "step", "steps", "strategy", "task", "until", "values", "worker",
+        "attempts", "begun", "checkpoint", "curve", "epoch", "failure", "isolated", "metrics", "paid", "parent",
+        "pausable", "record", "seconds", "state", "step", "steps", "strategy", "task", "until", "values", "worker",
     )  # fmt: skip
 
     def __init__(self, values: tuple[Any, ...], task: int) -> None:
@@ -31,7 +31,7 @@ class Row:
         self.worker, self.epoch, self.attempts = "", 0, 0
         self.until: int | None = None
         self.begun = 0
-        self.step, self.paid, self.seconds, self.pausable = 0, 0, 0.0, True
+        self.step, self.paid, self.seconds, self.pausable, self.isolated = 0, 0, 0.0, True, False
         self.record, self.strategy = "{}", ""
         self.parent: tuple[int, int] | None = None
         self.checkpoint: Checkpoint | None = None
@@ -84,7 +84,12 @@ class Row:
         self._leased(event)
 
     def _leased(self, event: e.Started | e.Resumed) -> None:
-        self.worker, self.until, self.pausable = event.worker, event.until, event.pausable
+        self.worker, self.until, self.pausable, self.isolated = (
+            event.worker,
+            event.until,
+            event.pausable,
+            event.isolated,
+        )
         self.epoch += 1
 
     def _resumed(self, event: e.Resumed) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from cotune.errors import LeaseLost, StudyError
-from cotune.records import ATTEMPTS, Created, Event, Failed, History, JsonValue, Reclaimed, Setting, State
+from cotune.records import ATTEMPTS, Created, Event, Failed, History, JsonValue, Reclaimed, Released, Setting, State
 from cotune.space import Space
 from cotune.storage import CHUNK, Storage
 
@@ -79,7 +79,7 @@ class Log:
                     return []
                 if self.storage.append(events, history.position):
                     self.refresh()
-                    if not isinstance(events[0], Reclaimed | Failed):
+                    if not isinstance(events[0], Reclaimed | Released | Failed):
                         return events
 
     def settle(self, name: str, value: JsonValue) -> JsonValue:
@@ -93,7 +93,7 @@ class Log:
         self.decide(lambda history: [] if history.settings.get(name) == value else [Setting(name, value)])
 
     def _reclaim(self, history: History, worker: str) -> list[Event]:
-        """Leases of workers that died end; a trial that killed its workers `ATTEMPTS` times has failed."""
+        """Leases of workers that died end; a trial that may have killed `ATTEMPTS` workers has failed."""
         if all(holder == worker for holder in history.running.values()):
             return []
         alive = self.storage.alive() | {worker}
@@ -141,6 +141,8 @@ def _directions(objectives: dict[str, bool]) -> str:
 
 def _reclaimed(history: History, number: int) -> Event:
     epoch = history.epoch(number)
+    if history.is_isolated(number):
+        return Released(number, epoch)
     if history.attempts(number) + 1 < ATTEMPTS:
         return Reclaimed(number, epoch)
     return Failed(number, epoch, "crash", f"{ATTEMPTS} workers died while they trained it")

@@ -76,7 +76,8 @@ class Search:
     def _lease(self, slots: int) -> list[Job]:
         if slots <= 0:
             return []
-        events = self.log.decide(lambda history: self.planner.plan(history, slots, self.log.worker))
+        worker, isolated = self.log.worker, self.executor.isolates
+        events = self.log.decide(lambda history: self.planner.plan(history, slots, worker, isolated=isolated))
         self.watch(self.log.history)
         return [job_of(self.log.history, event.number) for event in events if isinstance(event, Started | Resumed)]
 

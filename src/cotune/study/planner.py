@@ -39,12 +39,17 @@ class Planner:
     budget: Budget = field(default_factory=Budget)
     stopping: Stopping = field(default_factory=Stopping)
 
-    def plan(self, history: History, slots: int, worker: str, *, pausable: bool = True) -> list[Event]:
+    def plan(
+        self, history: History, slots: int, worker: str, *, pausable: bool = True, isolated: bool = False
+    ) -> list[Event]:
         """The decisions for up to `slots` free slots of a worker, as events; a pure function of the history.
 
         pausable: whether the worker can leave a trial at a milestone and continue it later; else see `judged`.
+        isolated: whether trials cannot end the worker.
         """
         events = _events(self._chosen(history, slots), history, worker)
+        if isolated:
+            events = [replace(one, isolated=True) if isinstance(one, Started | Resumed) else one for one in events]
         return events if pausable else [self._alive(event, history) for event in events]
 
     def judged(self, history: History, number: int, step: int, seconds: float) -> list[Event]:

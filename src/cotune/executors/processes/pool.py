@@ -43,7 +43,7 @@ class Pool:
         trial_timeout: float | None, memory_limit: int | None,
     ) -> None:  # fmt: skip
         """at_once: so many jobs are ordered, whatever the number of workers; None: they are not."""
-        self.slots = lanes * len(places) if at_once is None else at_once
+        self.slots, self.isolates = lanes * len(places) if at_once is None else at_once, True
         self._lanes, self._equipment = lanes, equipment
         self._timeout, self._limit = trial_timeout, memory_limit
         self._turns = Turns(are_ordered=at_once is not None)

@@ -1,0 +1,108 @@
+"""Whole searches whose trials train in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import cloudpickle
+import pytest
+
+import cotune as ct
+from cotune.errors import StudyStopped
+from cotune.records import State
+from study import programs
+from study.test_resume import exported
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.mark.parametrize(("strategy", "scheduler"), [("bayesian", "asha"), ("tpe", "hyperband"), ("random", "none")])
+def test_ordered_results_do_not_depend_on_the_number_of_workers(strategy: str, scheduler: str) -> None:
+    runs = [
+        programs.task_study(strategy, None, scheduler=scheduler, epochs=9, workers=workers).optimize(
+            trials=programs.TRIALS, progress=False
+        )
+        for workers in (1, 3)
+    ]
+    assert exported(runs[0]) == exported(runs[1])
+    assert len(runs[0].trials) == programs.TRIALS
+
+
+def test_a_trial_has_the_same_bits_in_a_process_of_its_own() -> None:
+    inline = programs.task_study("random", None, scheduler="none").optimize(trials=4, progress=False)
+    apart = programs.task_study("random", None, scheduler="none", workers=2).optimize(trials=4, progress=False)
+    for one, other in zip(inline.trials, apart.trials, strict=True):
+        assert (one.config, one.curve, one.metrics) == (other.config, other.curve, other.metrics)
+    assert inline.best.test() == apart.best.test()  # the state came back from the worker
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "hyperband", "median"])
+def test_budgets_are_exact_whatever_number_of_workers(tmp_path: Path, scheduler: str) -> None:
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            with (trial.directory / "epochs").open("a") as file:
+                file.write(".")
+            trial.report(value=trial.config.x + epoch)
+
+    study = ct.Study(
+        train, {"x": (0.0, 1.0)}, path=tmp_path, minimize="value", epochs=9, strategy="random",
+        scheduler=scheduler, executor=ct.Processes(workers=3),
+    )  # fmt: skip
+    with study:
+        study.optimize(total_epochs=60, progress=False)
+        paid, states = study.history.steps_paid, {trial.state for trial in study.trials}
+    trained = sum(len(file.read_text()) for file in tmp_path.glob("trials/*/epochs"))
+    assert trained <= 60 and paid <= 60 and State.RUNNING not in states
+    if scheduler == "asha":
+        assert trained == 60
+
+
+def test_the_budget_of_trials_is_exact(tmp_path: Path) -> None:
+    study = ct.Study(
+        lambda trial: trial.config.x, {"x": (0.0, 1.0)}, path=tmp_path, strategy="random",
+        executor=ct.Processes(workers=3),
+    )  # fmt: skip
+    with study:
+        assert len(study.optimize(trials=7, progress=False).trials) == 7
+        assert len(study.optimize(trials=11, progress=False).trials) == 11
+        assert {trial.state for trial in study.trials} == {State.DONE}
+
+
+def test_what_always_fails_stops_the_search_though_workers_are_never_idle() -> None:
+    def train(trial: object) -> float:
+        time.sleep(0.02)
+        raise ValueError("no such layer")
+
+    study = ct.Study(train, {"x": (0.0, 1.0)}, minimize="value", strategy="random", executor=ct.Processes(workers=2))
+    with pytest.raises(StudyStopped, match=r"failed alike \(error\): ValueError: no such layer"):
+        study.optimize(trials=500, progress=False)
+    assert len(study.trials) < 12
+
+
+def test_a_population_of_processes_copies_states_across_them(tmp_path: Path) -> None:
+    study = programs.population_study("random", str(tmp_path), executor="processes")
+    with study:
+        study.optimize(trials=6, total_epochs=54, progress=False)
+        forks = [trial for trial in study.trials if trial.parent]
+        assert forks and all(trial.state.is_final or trial.state is State.PAUSED for trial in study.trials)
+        assert study.best.schedule.changing
+
+
+def test_a_trial_whose_function_keeps_no_state_is_judged_while_it_runs() -> None:
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(value=trial.config.x + epoch / 100, process=float(os.getpid()))
+            time.sleep(0.01)
+
+    study = ct.Study(
+        train, {"x": (0.0, 1.0)}, minimize="value", epochs=9, strategy="random", scheduler="asha",
+        executor=ct.Processes(workers=2),
+    )  # fmt: skip
+    study.optimize(trials=12, progress=False)
+    states = [trial.state for trial in study.trials]
+    assert states.count(State.STOPPED) >= 4 and states.count(State.DONE) >= 1
+    assert all(len(set(trial.curve["process"])) == 1 for trial in study.trials)  # nothing was trained twice
