@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,9 +19,13 @@ from cotune.strategies.bayesian.memory import Memory, remembered
 from cotune.strategies.bayesian.proposals import Situation, exploitation, improvement, opening
 from cotune.strategies.bayesian.results import Results
 from cotune.strategies.sobol import Spread
+from cotune.strategies.tpe import TPE
 from cotune.strategies.untried import Untried
 
 Floats = NDArray[np.float64]
+
+_FIRST_ELSEWHERE, _EVERY = 100, 8
+_WHY = "like the best of all results, where the Gaussian process sees only a part of them"
 
 
 @dataclass
@@ -39,6 +44,9 @@ class _Kept:
 class BayesianOptimization:
     """Expected improvement under a Gaussian process, three models in turn; now and then the lowest predicted mean.
 
+    Models hear the best results and those nearest to them, so that they lose sight of the rest of the space: from trial
+    100 on every eighth one is proposed by TPE, which hears all.
+
     With two objectives, the expected hypervolume improvement of a process for each; with more, the expected improvement
     of another mixture of them for every trial.
 
@@ -49,6 +57,7 @@ class BayesianOptimization:
     start: int | None = None
     reads_milestones: ClassVar[bool] = True
     _cache: list[_Kept] = field(default_factory=list, init=False, repr=False, compare=False)
+    _other: TPE = field(default_factory=TPE, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.start is not None and (type(self.start) is not int or self.start < 0):
@@ -66,7 +75,7 @@ class BayesianOptimization:
                 random = draw(number)
                 evidence = gathered(kept.results, kept.columns, planned, kept.ground.features, random)
                 now = Situation(kept.ground, evidence, memory, random, kept.untried)
-                suggestion = self._next(now, history)
+                suggestion = self._elsewhere(now, history, planned, draw) or self._next(now, history)
                 if suggestion is None:
                     break
                 planned.append(suggestion)
@@ -84,6 +93,18 @@ class BayesianOptimization:
         kept.results.catch_up()
         kept.memory = remembered(history, kept.memory)
         return kept
+
+    def _elsewhere(
+        self, now: Situation, history: History, planned: Sequence[Suggestion], draw: Draw
+    ) -> Suggestion | None:
+        """Now and then in a long search, something that no model of a part of the results would propose."""
+        is_turn = now.number >= _FIRST_ELSEWHERE and now.number % _EVERY == 0
+        if not is_turn or len(history.objectives) > 1 or self._cache[0].results.are_partial:
+            return None
+        ahead = history.and_pending(planned) if planned else history
+        return next(
+            (replace(one, decision={**one.decision, "why": _WHY}) for one in self._other.suggest(ahead, 1, draw)), None
+        )
 
     def _next(self, now: Situation, history: History) -> Suggestion | None:
         n_start = self.start if self.start is not None else min(5 + history.space.dimension // 2, 10)
