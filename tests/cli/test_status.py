@@ -4,7 +4,7 @@ import json
 
 import cotune as ct
 
-KEYS = {"path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front", "ended"}
+KEYS = {"path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front", "ended", "failures"}
 
 
 def test_it_counts_the_trials_and_names_the_best(cli, told):
@@ -27,6 +27,21 @@ def test_only_failures_leave_no_best(cli, failed):
     assert result.exit_code == 0
     assert "2 failed" in result.stdout
     assert "no trial has a result yet" in result.stdout
+
+
+def test_failures_of_one_kind_are_one_line(cli, tmp_path):
+    def train(trial):
+        if trial.number % 2:
+            raise (KeyError if trial.number == 1 else ValueError)("no such\nlayer")
+        return trial.config.x if trial.number else float("nan") * trial.config.x
+
+    with ct.Study(train, {"x": (0.0, 1.0)}, minimize="value", path=tmp_path / "mixed", strategy="random") as study:
+        study.optimize(trials=8, progress=False)
+    lines = cli("status", tmp_path / "mixed").stdout
+    assert "3 x error (ValueError), the last one is trial 7: ValueError: no such\n" in lines
+    assert "1 x error (KeyError)" in lines and "1 x diverged, the last one is trial 0" in lines
+    kinds = json.loads(cli("status", tmp_path / "mixed", "--json").stdout)["failures"]
+    assert [kind["trials"] for kind in kinds] == [[3, 5, 7], [0], [1]]
 
 
 def test_two_objectives_have_a_front(cli, two_objectives):

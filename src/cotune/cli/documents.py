@@ -4,7 +4,8 @@ winner   {number, config, metrics}: config maps active parameters to values, met
 winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives; best has
          its schedule: {epochs, stages: [{from, config}]}
 study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped, forks},
-         seconds, settings, workers: [name], ended: why the search ended, or null}
+         seconds, settings, workers: [name], ended: why the search ended, or null,
+         failures: [{cause, error, trials: [number], reason}]}
 trial    winner and {state, steps, curve, seconds, attempts, task, parent: [trial, step] or null, decision,
          failure: {cause, reason, traceback} or null}
 explained trial  {number, state, objective, maximise, decision: {strategy, why, results, pending, predicted: {mean, low,
@@ -28,6 +29,7 @@ from typing import Any
 
 import click
 
+from cotune.explain import failures
 from cotune.records import State, Trial
 from cotune.study import Best, Study
 
@@ -83,6 +85,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "settings": study.settings,
         "workers": sorted(study.workers),
         "ended": study.ended,
+        "failures": [asdict(kind) for kind in failures(history)],
         **of_winners(study),
     }
 

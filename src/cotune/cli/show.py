@@ -69,6 +69,7 @@ def _print_trial(trial: Trial, study: Study) -> None:
         ("attempts", f"{trial.attempts} workers died while they trained it" if trial.attempts else ""),
         ("scores", wording.scores(trial.metrics, study)),
         ("failed", wording.failure(trial.failure) if trial.failure else ""),
+        ("printed", printable(str(log)) if (log := study.log_of(trial.number)) else ""),
     ]
     print_facts(f"trial {trial.number}: {trial.state}", facts)
     print_facts("configuration", [(name, printable(repr(value))) for name, value in trial.config.items()])

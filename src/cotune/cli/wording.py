@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cotune.explain import failures
 from cotune.printable import printable
 from cotune.records import CAUSES, DecisionRecord, Failure, State, Trial
 from cotune.schedulers import has_shown_that_it_reports_too_little
@@ -16,6 +17,7 @@ from cotune.study.trials import shown
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+_MOST_SHOWN = 80
 CHOSEN = ("strategy", "scheduler")
 """What `auto` may choose; the settings of these names say what and why."""
 
@@ -31,6 +33,7 @@ def progress(study: Study) -> list[tuple[str, str]]:
     return [
         ("trials", counts(study)),
         ("trained", trained(study.history.seconds)),
+        ("failed", failed(study)),
         *chosen(study),
         ended(study),
     ]
@@ -114,6 +117,21 @@ def scheduled(record: Mapping[str, Any]) -> str:
     """Why the scheduler let a trial go on, or gave it up."""
     details = [f"{name.replace('_', ' ')} {_spelled(value)}" for name, value in record.items() if name != "why"]
     return printable("; ".join([*([str(record["why"])] if "why" in record else []), ", ".join(details)]).strip("; "))
+
+
+def failed(study: Study) -> str:
+    """What failed and how often, a line for each kind, with the last trial of it."""
+    return "\n".join(
+        f"{len(kind.trials)} x {kind.cause}{f' ({printable(kind.error)})' if kind.error else ''}, "
+        f"the last one is trial {kind.trials[-1]}: {_head(kind.reason)}"
+        for kind in failures(study.history)
+    )
+
+
+def _head(text: str) -> str:
+    """Its first line, at most 80 wide."""
+    line = printable(text.partition("\n")[0])
+    return line if len(line) <= _MOST_SHOWN else f"{line[: _MOST_SHOWN - 1]}…"
 
 
 def failure(failed: Failure) -> str:

@@ -2,6 +2,7 @@
 
 from cotune.explain.calibration import Calibration, Choices, Period, calibration, choices
 from cotune.explain.decisions import Difference, Evidence, Explanation, explanation
+from cotune.explain.failures import FailureKind, failures
 
 __all__ = [
     "Calibration",
@@ -9,8 +10,10 @@ __all__ = [
     "Difference",
     "Evidence",
     "Explanation",
+    "FailureKind",
     "Period",
     "calibration",
     "explanation",
     "choices",
+    "failures",
 ]

@@ -291,6 +291,11 @@ class Study:
         task = self._target.task if self._target else None
         return Best(self._log.history, trial.number, task=task, checkpoints=lambda: self._checkpoints)
 
+    def log_of(self, number: int) -> Path | None:
+        """The file with what a trial printed in a process of its own; None if there is none."""
+        file = None if self._path is None else self._path / "logs" / f"{number:06d}.log"
+        return file if file is not None and file.exists() else None
+
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""
         self._log.storage.close()
