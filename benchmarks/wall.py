@@ -101,7 +101,8 @@ def main() -> None:
         for wall in ("width", "product", "rate"):
             found = [searched(talking, strategy, wall, seed, scales[wall, seed]) for seed in SEEDS]
             rows.append({
-                "who": who, "wall": wall, "trials": TRIALS, "seeds": len(SEEDS), "failures": fmean(one.failures for one in found),
+                "who": who, "wall": wall, "trials": TRIALS, "seeds": len(SEEDS),
+                "failures": fmean(one.failures for one in found),
                 f"failures_of_last_{LATE}": fmean(one.late_failures for one in found),
                 "regret": fmean(one.regret for one in found),
             })  # fmt: skip
