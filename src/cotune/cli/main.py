@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Search with the study that a Python file makes.",
     "status": "Show how far a study is.",
     "show": "Show a study, or one of its trials, in full.",
+    "replay": "Train one trial again and compare it with what is recorded.",
     "explain": "Say why a trial was proposed, or how well a study chose.",
     "top": "List the best trials.",
     "best": "Print the best configuration, or write it to a file.",
@@ -27,8 +28,8 @@ COMMANDS = {
 """Name -> help in one line. The command itself is the object of that name in the module `cotune.cli.name`."""
 
 _EPILOG = (
-    "Exit codes: 0 done; 1 no trial has a result; 2 a mistake in the command, in your file or in the study's path; "
-    "130 or 143 interrupted, nothing is lost."
+    "Exit codes: 0 done; 1 no trial has a result, or a replay came out otherwise; 2 a mistake in the command, in your "
+    "file or in the study's path; 130 or 143 interrupted, nothing is lost."
 )
 
 

@@ -63,7 +63,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     with ExitStack() as stack:
         stack.enter_context(panel)
         panel.note(planner.outline(log.history.steps))
-        stack.enter_context(_threads(log, workshop.target))
+        stack.enter_context(training_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
             workshop.target.objective, workshop.checkpoints, interruption, workshop.path or scratch,
@@ -72,12 +72,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         )  # fmt: skip
         executor = workshop.executor
         if executor is None:
-            learns = reads_results(planner.strategy)
-            share = share_of_steps(planner.scheduler, log.history.steps or 1)
-            executor, why = measured(
-                log, workshop.target, planner.budget.trials, learns=learns, share=share,
-                at_once=getattr(planner.scheduler, "population", None),
-            )  # fmt: skip
+            executor, why = executor_of(log, workshop.target, planner)
             panel.note(why)
         trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))
@@ -95,8 +90,16 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         raise Interrupted(128 + interruption.signal)
 
 
+def executor_of(log: Log, target: Target, planner: Planner) -> tuple[Equippable, str]:
+    """What `executor="auto"` trains with, and why."""
+    learns = reads_results(planner.strategy)
+    share = share_of_steps(planner.scheduler, log.history.steps or 1)
+    at_once = getattr(planner.scheduler, "population", None)
+    return measured(log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once)
+
+
 @contextmanager
-def _threads(log: Log, target: Target) -> Iterator[None]:
+def training_threads(log: Log, target: Target) -> Iterator[None]:
     """Train with the number of threads that was measured to be fastest when the study was begun."""
     if target.threads is None:
         yield

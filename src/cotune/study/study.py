@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cotune.executors.equipment import CheckpointStore, Equippable
     from cotune.executors.running import RunningTrial
     from cotune.study.objectives import Target
+    from cotune.study.replay import Replay
     from cotune.training import Task
 
 
@@ -295,6 +296,22 @@ class Study:
         """The file with what a trial printed in a process of its own; None if there is none."""
         file = None if self._path is None else self._path / "logs" / f"{number:06d}.log"
         return file if file is not None and file.exists() else None
+
+    def replay(self, number: int) -> Replay:
+        """Train a trial again as it was trained, and compare every metric of every step to the last bit.
+
+        A fork is trained with all that led to it. Nothing is written. Raises NoResult for a trial that has reported
+        nothing, StudyError where it fails this time, or for a study that trains nothing by itself.
+        """
+        from cotune.study import replay, search  # loads torch
+
+        trial = self.trials[arguments.checked_number(number, number, "replay")]
+        self._require_whole()
+        if self._target is None:
+            raise StudyError("this study has nothing to train again: its trials were told by hand")
+        executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
+        executor = executor or search.executor_of(self._log, self._target, self._planner(Budget()))[0]
+        return replay.replay(self._log, self._target, executor, trial.number)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""

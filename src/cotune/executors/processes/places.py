@@ -24,16 +24,16 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def places(workers: int | None, threads: int | None) -> list[Place]:
-    """So many places; None: one per GPU, or else one per core.
+def places(workers: int | None, threads: int) -> list[Place]:
+    """So many places; None: one per GPU, or else one per core. GPUs go round, so that several may share one."""
+    gpus = visible_gpus()
+    return [Place(at, threads, pinned(gpus, at)) for at in range(workers or len(gpus) or cores())]
 
-    GPUs go round, so that several workers may share one. threads: of each worker; None: as many as torch has here, and
-    at most its share of the cores.
-    """
-    gpus, n_cores = visible_gpus(), cores()
-    n = workers or len(gpus) or n_cores
-    each = threads or max(1, min(n_cores // n, torch.get_num_threads()))
-    return [Place(at, each, pinned(gpus, at)) for at in range(n)]
+
+def share_of_threads(workers: int | None) -> int:
+    """As many threads for each of so many workers as torch has here, and at most a fair share of the cores."""
+    n = workers or len(visible_gpus()) or cores()
+    return max(1, min(cores() // n, torch.get_num_threads()))
 
 
 def cores() -> int:

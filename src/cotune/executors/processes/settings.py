@@ -13,7 +13,7 @@ from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
 from cotune.executors.processes.memory import checked_limit
 from cotune.executors.processes.messages import Outfit
-from cotune.executors.processes.places import places
+from cotune.executors.processes.places import places, share_of_threads
 from cotune.executors.processes.pool import Pool
 from cotune.records import whole_number
 
@@ -32,7 +32,8 @@ class Processes:
     at a time, "fused", `ct.Fused(lanes=...)` or `ct.Inline(...)`. trial_timeout: seconds that a trial may train in one
     go, from its start or where it goes on to the next milestone; then it has failed. memory_limit: of a worker and its
     children, "4GB" or bytes, without the data that all share; a trial that takes more has failed. threads: that a
-    worker computes with; None: as many as the search uses, and at most its share of the cores.
+    worker computes with; None: as many as the search uses, at most its share of the cores, and as before in a study
+    that goes on.
 
     ordered: take decisions in an order that does not depend on the number of workers and their speed: results count
     in the order of their epochs, then of their trials' numbers, as if `at_once` trials trained side by side. A result
@@ -79,9 +80,11 @@ class Processes:
             equipment.objective, inner, checkpoints if is_reachable else None, equipment.folder, equipment.space,
             has_judge=judge is not None,
         )  # fmt: skip
-        threads = self.threads or (1 if self.ordered else None)  # bits may depend on it
+        n = None if self.workers == "auto" else self.workers
+        # bits may depend on it, so it stays what it was when there were more or fewer workers
+        threads = self.threads or equipment.settled("threads of a worker", 1 if self.ordered else share_of_threads(n))
         return Pool(
-            outfit, replace(equipment, judge=judge), places(None if self.workers == "auto" else self.workers, threads),
+            outfit, replace(equipment, judge=judge), places(n, threads),
             lanes=inner.lanes if isinstance(inner, Fused) else 1,
             at_once=equipment.settled("at once", self.at_once) if self.ordered else None,
             trial_timeout=self.trial_timeout,

@@ -1,0 +1,155 @@
+"""Training one trial of a study again, to see whether the same comes out. Nothing is written. This file loads torch."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cotune.errors import NoResult, StudyError
+from cotune.executors.checkpoints import MemoryCheckpoints
+from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.executor import ENDS, Executor
+from cotune.executors.interruption import Interruption
+from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, History, Reported, State, Trial
+from cotune.study.log import Log
+from cotune.study.loop import job_of
+from cotune.study.objectives import Target
+from cotune.study.search import machine, training_threads
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A metric that came out otherwise, first at `step`."""
+
+    metric: str
+    step: int
+    recorded: float
+    replayed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of training trial `number` again.
+
+    steps: how many were compared. deviations: of metrics that were not the same to the last bit. machine: name ->
+    (then, now) of versions and settings that are others than when the study was begun, and may explain it.
+    """
+
+    number: int
+    steps: int
+    deviations: tuple[Deviation, ...]
+    machine: dict[str, tuple[Any, Any]]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every metric of every step is the same to the last bit."""
+        return not self.deviations
+
+
+def replay(log: Log, target: Target, executor: Equippable, number: int) -> Replay:
+    """Train a trial again, a fork with all that led to it, as the study's executor does.
+
+    Raises NoResult for a trial that has reported nothing, StudyError if it fails this time.
+    """
+    history = log.refresh()
+    recorded = history.trial(number)
+    if not recorded.steps and not recorded.metrics:
+        raise NoResult(f"trial {number} has nothing to compare with: it is {recorded.state}")
+    with training_threads(log, target), tempfile.TemporaryDirectory(prefix="cotune-") as scratch:
+        equipment = Equipment(
+            target.objective, MemoryCheckpoints(), Interruption(), Path(scratch), _unheard, history.space,
+            history.settings.get, _forgotten,
+        )  # fmt: skip
+        engine = executor.equip(equipment)
+        try:
+            trained = _trained(engine, history, number)
+        finally:
+            engine.close()
+        now = machine()
+    then = history.settings.get("machine", {})
+    changed = {name: (then[name], value) for name, value in now.items() if then.get(name, value) != value}
+    return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), changed)
+
+
+@dataclass(slots=True)
+class _Trained:
+    """What came of one job: metrics by step, its last state, and how it ended."""
+
+    points: dict[int, dict[str, float]] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    end: Event | None = None
+
+    def take(self, events: Sequence[Event]) -> None:
+        """As `Emit`."""
+        for event in events:
+            match event:
+                case Reported():
+                    for at, step in enumerate(event.steps):
+                        values = {name: column[at] for name, column in event.metrics.items()}
+                        self.points[step] = {name: v for name, v in values.items() if not math.isnan(v)}
+                case Checkpointed():
+                    self.checkpoint = Checkpoint(event.step, event.file, event.sha256)
+                case Finished():
+                    self.points.setdefault(event.step, {}).update(event.metrics)
+            if isinstance(event, ENDS):
+                self.end = event
+
+
+def _trained(engine: Executor, history: History, number: int) -> _Trained:
+    """Train all that led to a trial, and the trial itself, each until the next one went on from it."""
+    line = history.lineage(number)
+    state, found = None, _Trained()
+    for at, (one, begin) in enumerate(line):
+        until = line[at + 1][1] if at + 1 < len(line) else _last(history, one)
+        reported = history.reported(line[at - 1][0], begin) if at else {}
+        job = replace(
+            job_of(history, one), step=begin, until=until, checkpoint=state, reported=reported, begun=0, epoch=1,
+            is_fork=at > 0,
+        )  # fmt: skip
+        found = _Trained()
+        engine.submit([job])
+        while found.end is None:
+            engine.wait(_POLL_S, found.take)
+        if isinstance(found.end, Failed) and history.failure(one) is None:
+            raise StudyError(f"trial {one} fails this time ({found.end.cause}): {found.end.reason}")
+        state = found.checkpoint
+    return found
+
+
+def _last(history: History, number: int) -> int | None:
+    """Where a trial was left; None if it came to its end, wherever that was."""
+    state = history.state(number)
+    return history.step(number) if state in (State.PAUSED, State.STOPPED) else history.steps
+
+
+def _deviations(recorded: Trial, trained: _Trained) -> Iterator[Deviation]:
+    """The first one of every metric; bits of a NaN do not count."""
+    for name, values in recorded.curve.items():
+        pairs = zip(recorded.steps, values, strict=True)
+        yield from islice(_unlike(name, pairs, trained), 1)
+    last = recorded.steps[-1] if recorded.steps else max(trained.points, default=1)
+    for name, value in recorded.metrics.items():
+        if name not in recorded.curve:
+            yield from _unlike(name, [(last, value)], trained)
+
+
+def _unlike(name: str, points: Iterable[tuple[int, float]], trained: _Trained) -> Iterator[Deviation]:
+    for step, value in points:
+        again = trained.points.get(step, {}).get(name, math.nan)
+        if not (value == again or math.isnan(value) and math.isnan(again)):
+            yield Deviation(name, step, value, again)
+
+
+def _unheard(text: str) -> None:
+    """What an executor tells its user is no news."""
+
+
+def _forgotten(name: str, value: Any) -> None:
+    """Nor is what it finds out."""
