@@ -15,10 +15,13 @@ ENDS = (Finished, Failed, Reached, Released)
 
 
 class Executor(Protocol):
-    """Trains jobs to their milestones. It sees neither the history nor the storage."""
+    """Trains jobs to their milestones. It sees neither the history nor the storage.
+
+    One whose trials cannot end this process may say so by an attribute `isolates = True`: then the death of this
+    process is no trial's fault.
+    """
 
     slots: int  # trials at once
-    isolates: bool  # whether trials cannot end this process
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take jobs over; at most as many as there are free slots."""
@@ -32,3 +35,8 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End everything that was started; jobs that did not end are left to be reclaimed."""
+
+
+def isolates(executor: Executor) -> bool:
+    """Whether trials cannot end the process that decides."""
+    return bool(getattr(executor, "isolates", False))

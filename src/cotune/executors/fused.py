@@ -77,7 +77,7 @@ class Fused:
 
 class _FusedExecutor:
     def __init__(self, settings: Fused, equipment: Equipment, objective: OfTask) -> None:
-        self.slots, self.isolates = settings.lanes, False
+        self.slots = settings.lanes
         self._settings, self._equipment, self._objective = settings, equipment, objective
         self._device = str(present(settings.device))
         self._isolated = Isolated()

@@ -42,7 +42,7 @@ class Inline:
 
 
 class _InlineExecutor:
-    slots, isolates = 1, False
+    slots = 1
 
     def __init__(self, settings: Inline, equipment: Equipment) -> None:
         self._equipment = equipment

@@ -64,7 +64,7 @@ class _Arrival:
 
 class _SimulatedExecutor:
     def __init__(self, workers: int, seconds: Callable[[Config, int], float], equipment: Equipment) -> None:
-        self.slots, self.isolates = workers, False
+        self.slots = workers
         self._seconds, self._interruption = seconds, equipment.interruption
         self._inline = Inline().equip(replace(equipment, judge=None))  # its clock runs ahead of the log's
         self._jobs: deque[Job] = deque()

@@ -12,7 +12,7 @@ from functools import partial
 
 from cotune.config import Config
 from cotune.errors import StudyStopped
-from cotune.executors.executor import Executor
+from cotune.executors.executor import Executor, isolates
 from cotune.executors.interruption import Interruption
 from cotune.records import (
     Event,
@@ -76,7 +76,7 @@ class Search:
     def _lease(self, slots: int) -> list[Job]:
         if slots <= 0:
             return []
-        worker, isolated = self.log.worker, self.executor.isolates
+        worker, isolated = self.log.worker, isolates(self.executor)
         events = self.log.decide(lambda history: self.planner.plan(history, slots, worker, isolated=isolated))
         self.watch(self.log.history)
         return [job_of(self.log.history, event.number) for event in events if isinstance(event, Started | Resumed)]

@@ -38,12 +38,14 @@ class Pool:
     lanes: trials that a worker trains at once. trial_timeout, memory_limit: of seconds, and of bytes of a worker.
     """
 
+    isolates = True
+
     def __init__(
         self, outfit: Outfit, equipment: Equipment, places: Sequence[Place], *, lanes: int, at_once: int | None,
         trial_timeout: float | None, memory_limit: int | None,
     ) -> None:  # fmt: skip
         """at_once: so many jobs are ordered, whatever the number of workers; None: they are not."""
-        self.slots, self.isolates = lanes * len(places) if at_once is None else at_once, True
+        self.slots = lanes * len(places) if at_once is None else at_once
         self._lanes, self._equipment = lanes, equipment
         self._timeout, self._limit = trial_timeout, memory_limit
         self._turns = Turns(are_ordered=at_once is not None)
