@@ -44,10 +44,10 @@ def test_every_python_block_runs_in_order(readme: str, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     module = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", module)
-    begun = time.monotonic()
+    begun = time.process_time()
     for block in blocks(readme):
         exec(compile(block, str(ROOT / readme), "exec"), module.__dict__)
-    assert time.monotonic() - begun < LIMIT_S
+    assert time.process_time() - begun < LIMIT_S
 
 
 def test_both_languages_show_the_same_code() -> None:
