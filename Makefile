@@ -1,12 +1,13 @@
 # make demo   tune the article's network on handwritten digits
 # make test   install what is needed and run every gate
 # make check  every gate, in the environment that is there
+# make soak   the long forms of the reliability tests (hours)
 # make bench  every benchmark but quality, into benchmarks/results/*.csv (by hand; takes a while)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check soak bench clean
 
 demo: .venv/installed
 	$(BIN)/cotune demo
@@ -25,6 +26,9 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: .venv/installed
+	$(BIN)/python -m pytest -m soak
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import sys
+import threading
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import cloudpickle
 import pytest
+import torch
+from torch.utils.data import TensorDataset
 
 import cotune as ct
 from cotune.errors import StudyStopped
@@ -90,6 +97,84 @@ def test_a_population_of_processes_copies_states_across_them(tmp_path: Path) -> 
         forks = [trial for trial in study.trials if trial.parent]
         assert forks and all(trial.state.is_final or trial.state is State.PAUSED for trial in study.trials)
         assert study.best.schedule.changing
+
+
+def n_left() -> tuple[int, int, set[str]]:
+    """Descriptors, children and shared memory of this process."""
+    children = Path("/proc/self/task").glob("*/children")
+    shared = {file.name for file in Path("/dev/shm").iterdir()}
+    return len(list(Path("/proc/self/fd").iterdir())), sum(len(file.read_text().split()) for file in children), shared
+
+
+@pytest.mark.parametrize("runs", [3, pytest.param(100, marks=pytest.mark.soak)])
+def test_nothing_is_left_of_runs_whose_data_are_read_by_processes(runs: int) -> None:
+    data = TensorDataset(torch.randn(64, 4), torch.arange(64) % 2)
+    task = ct.Task(
+        model=lambda c: torch.nn.Linear(4, 2), data=data, loss=torch.nn.CrossEntropyLoss(), epochs=1, num_workers=2
+    )
+    space = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "batch_size": [16]}
+    before = None
+    for _ in range(runs):
+        study = ct.Study(task, space, strategy="random", executor=ct.Processes(workers=2))
+        assert {trial.state for trial in study.optimize(trials=2, progress=False).trials} == {State.DONE}
+        study.close()
+        before = before or n_left()  # what the first one loads stays
+    assert n_left() == before
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(1000, marks=pytest.mark.soak)])
+def test_workers_that_are_killed_lose_nothing_and_leave_nothing_running(tmp_path: Path, kills: int) -> None:
+    """Each trial ends once, and one whose worker died is taken up within a second of a free slot."""
+    study = ct.Study(
+        _slow, {"x": (0.0, 1.0)}, path=tmp_path, minimize="value", strategy="random", executor=ct.Processes(workers=3)
+    )
+    killer = Killer(tmp_path / "logs", kills)
+    killer.start()
+    with study:
+        while not killer.has_ended:
+            study.optimize(trials=len(study.trials) + 10, progress=False)
+        killer.join()
+        states = Counter(trial.state for trial in study.trials)
+        reclaimed = sum(study.history.epoch(trial.number) > 1 for trial in study.trials)
+        assert all(trial.metrics["value"] == trial.config.x for trial in study.trials if trial.state is State.DONE)
+    assert set(states) <= {State.DONE, State.FAILED} and states[State.FAILED] <= kills // 3
+    assert reclaimed >= kills // 2
+
+
+def _slow(trial: object) -> float:
+    time.sleep(0.1)
+    return trial.config.x
+
+
+class Killer(threading.Thread):
+    """Kills workers of this process's search, one after the other, while they train."""
+
+    def __init__(self, logs: Path, kills: int) -> None:
+        super().__init__(daemon=True)
+        self._logs, self._left, self._chance = logs, kills, random.Random(1)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._left == 0
+
+    def run(self) -> None:
+        while self._left:
+            time.sleep(self._chance.uniform(0.05, 0.3))
+            busy = [pid for pid in self._workers() if self._is_training(pid)]
+            if busy:
+                with suppress(ProcessLookupError):
+                    os.kill(self._chance.choice(busy), signal.SIGKILL)
+                    self._left -= 1
+
+    def _workers(self) -> list[int]:
+        own = [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+        return [pid for pid in own if b"cotune.executors.processes" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def _is_training(self, pid: int) -> bool:
+        """Whether it prints into a trial's file."""
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/fd/1").readlink().name not in ("worker-0.log", "worker-1.log", "worker-2.log")
+        return False
 
 
 def test_a_trial_whose_function_keeps_no_state_is_judged_while_it_runs() -> None:

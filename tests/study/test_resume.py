@@ -81,8 +81,9 @@ def test_a_trial_that_ends_its_process_three_times_has_failed_and_the_next_one_r
         assert study.trials[1].failure.cause == "crash"
 
 
-def test_sixty_kills_of_four_workers_leave_nothing_running_and_lose_nothing_acknowledged(tmp_path: Path) -> None:
-    command = [sys.executable, PROGRAMS, "killed_workers", tmp_path / "study", tmp_path / "receipt", "4", "60"]
+@pytest.mark.parametrize("kills", [60, pytest.param(1000, marks=pytest.mark.soak)])
+def test_kills_of_four_workers_leave_nothing_running_and_lose_nothing_acknowledged(tmp_path: Path, kills: int) -> None:
+    command = [sys.executable, PROGRAMS, "killed_workers", tmp_path / "study", tmp_path / "receipt", "4", str(kills)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     lines = [line for file in tmp_path.glob("receipt-*") for line in file.read_text().splitlines()]

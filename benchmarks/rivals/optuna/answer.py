@@ -62,9 +62,16 @@ def open_study(path):
     return {"seconds": time.process_time() - begun, "trials": n}
 
 
+def _storage(path):
+    """SQLite, or a journal file for a path that ends so."""
+    if not path.endswith(".journal"):
+        return f"sqlite:///{path}"
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
+
+
 def _work(path, seconds, sleep_s, ready, go, results):
     optuna.logging.set_verbosity(logging.ERROR)
-    study = optuna.load_study(study_name="s", storage=f"sqlite:///{path}", sampler=optuna.samplers.RandomSampler())
+    study = optuna.load_study(study_name="s", storage=_storage(path), sampler=optuna.samplers.RandomSampler())
     done = errors = 0
     ready.release()
     go.wait()
@@ -82,8 +89,8 @@ def _work(path, seconds, sleep_s, ready, go, results):
 
 
 def throughput(path, processes, seconds, sleep_s):
-    """Trials and errors of many processes on one SQLite study."""
-    optuna.create_study(study_name="s", storage=f"sqlite:///{path}")
+    """Trials and errors of many processes on one study, in SQLite or in a journal file."""
+    optuna.create_study(study_name="s", storage=_storage(path))
     context = get_context("spawn")
     ready, go, results = context.Semaphore(0), context.Event(), context.Queue()
     arguments = (path, seconds, sleep_s, ready, go, results)

@@ -64,6 +64,27 @@ def version():
     return ray.__version__
 
 
+def _sleep(config):
+    time.sleep(config["sleep_s"])
+    return {"value": config["x0"], "ended": time.monotonic()}
+
+
+def throughput(workers, trials, sleep_s):
+    """Trials per second of so many workers, from the first results to the last."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    space = {"sleep_s": sleep_s, **{f"x{i}": tune.uniform(0.0, 1.0) for i in range(10)}}
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(_sleep, {"cpu": 1}), param_space=space,
+            tune_config=tune.TuneConfig(num_samples=trials, metric="value", mode="min"),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        )  # fmt: skip
+        ended = sorted(result.metrics["ended"] for result in tuner.fit())
+    ray.shutdown()
+    return {"trials": len(ended), "per_s": (len(ended) - workers) / (ended[-1] - ended[workers - 1])}
+
+
 def population(data, width, batch, rates, epochs, every):
     """Seconds of the search, without those that Ray takes to start, and the best loss at its end."""
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
@@ -90,5 +111,5 @@ def population(data, width, batch, rates, epochs, every):
 
 if __name__ == "__main__":
     question, arguments = sys.argv[1], json.loads(sys.argv[2])
-    answer = {"version": version, "population": population}[question](**arguments)
+    answer = {"version": version, "population": population, "throughput": throughput}[question](**arguments)
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
