@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 
 import cloudpickle
 import numpy as np
@@ -342,6 +343,17 @@ def test_workers_die_with_their_search(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- what cannot be
 
 
+def test_functions_of_a_module_that_only_this_process_has_are_sent_by_value(made: Callable) -> None:
+    module = sys.modules["made_here"] = ModuleType("made_here")
+    exec("def half(x): return x / 2\ndef train(trial): return half(trial.config.x)", module.__dict__)
+    try:
+        ours = made(module.train)
+    finally:
+        del sys.modules["made_here"]
+    assert ours.run(job())[-1].metrics == {"value": 0.25}
+    assert "made_here" not in cloudpickle.list_registry_pickle_by_value()
+
+
 def test_an_objective_that_cannot_be_sent_is_told_with_what_to_do(made: Callable) -> None:
     lock = threading.Lock()
     with pytest.raises(StudyError, match=r"cannot send this objective.*lock.*inside the function"):
@@ -466,8 +478,8 @@ def test_a_paused_trial_goes_on_in_another_worker(made: Callable) -> None:
     first = ours.run(job(3, until=2))
     assert isinstance(first[-1], Reached)
     saved = next(event for event in first if isinstance(event, Checkpointed))
-    (worker,) = workers(ours)
-    os.kill(worker, signal.SIGKILL)
-    assert until(lambda: not is_alive(worker))
+    (worker,) = ours.executor._workers
+    os.kill(worker.pid, signal.SIGKILL)
+    assert until(lambda: worker.has_ended)
     rest = ours.run(job(3, epoch=2, step=2, checkpoint=Checkpoint(saved.step, saved.file, saved.sha256)))
     assert values(first) + values(rest) == whole

@@ -10,6 +10,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import cloudpickle
+
 from cotune.cli.mistake import Mistake
 from cotune.errors import Interrupted
 from cotune.printable import printable_lines
@@ -45,6 +47,7 @@ def _imported(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise Mistake(printable_lines(f"{file} is not a Python file; its name must end in .py"))
     module = sys.modules[name] = module_from_spec(spec)
+    cloudpickle.register_pickle_by_value(module)  # a worker shall not run the file again to find what is in it
     sys.path.insert(0, str(file.resolve().parent))
     try:
         spec.loader.exec_module(module)

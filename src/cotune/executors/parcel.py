@@ -6,9 +6,11 @@ import io
 import mmap
 import os
 import pickle
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Self
 
 import cloudpickle
@@ -33,7 +35,11 @@ class Parcel:
     def of(cls, thing: Any) -> Self:
         """Raises what pickling raises for a part that cannot be sent, such as a lock or an open file."""
         buffers, stream = list[pickle.PickleBuffer](), io.BytesIO()
-        _Packer(stream, buffers.append).dump(thing)
+        packer = _Packer(stream, buffers.append)
+        try:
+            packer.dump(thing)
+        finally:
+            packer.forget()
         descriptor, places, end = _anonymous(), list[tuple[int, int]](), 0
         for content in (stream.getbuffer(), *(buffer.raw() for buffer in buffers)):
             places.append((end, len(content)))
@@ -58,13 +64,30 @@ class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(self, stream: io.BytesIO, take: Callable[[pickle.PickleBuffer], Any]) -> None:
         super().__init__(stream, protocol=5, buffer_callback=take)
         self._contents: dict[int, _Content] = {}
+        self._judged: dict[str, bool] = {}  # modules: whether they go by value
+
+    def forget(self) -> None:
+        """Leave cloudpickle as it was."""
+        for name, goes_by_value in self._judged.items():
+            if goes_by_value:
+                cloudpickle.unregister_pickle_by_value(sys.modules[name])
 
     def reducer_override(self, thing: Any) -> Any:
+        if isinstance(thing, FunctionType | type):
+            self._judge(thing.__module__)
         if type(thing) is not Tensor or not _is_plain(thing):
             return super().reducer_override(thing)
         storage = thing.untyped_storage()
         content = self._contents.setdefault(storage.data_ptr(), _Content(storage))
         return _tensor, (content, thing.dtype, thing.storage_offset(), tuple(thing.shape), thing.stride())
+
+    def _judge(self, name: str) -> None:
+        """Send what a module defines by value if no other process could import it."""
+        if name not in self._judged and name in sys.modules:
+            known = cloudpickle.list_registry_pickle_by_value()
+            self._judged[name] = name not in ("__main__", *known) and not _can_be_imported(name)
+            if self._judged[name]:
+                cloudpickle.register_pickle_by_value(sys.modules[name])
 
 
 class _Content:
@@ -75,6 +98,16 @@ class _Content:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _storage, (pickle.PickleBuffer(self._bytes),)
+
+
+def _can_be_imported(name: str) -> bool:
+    """Whether a module of that name, found anew, would be the one that is loaded."""
+    spec = getattr(sys.modules[name], "__spec__", None)
+    if spec is None or not spec.has_location:
+        return spec is not None  # built in
+    path = getattr(sys.modules.get(name.rpartition(".")[0]), "__path__", None)
+    anew = (finder.find_spec(name, path) for finder in sys.meta_path)
+    return next((found.origin == spec.origin for found in anew if found is not None), False)
 
 
 def _is_plain(tensor: Tensor) -> bool:
