@@ -29,6 +29,7 @@ from cotune.records import (
     from_json,
     to_json,
 )
+from cotune.records.columns import undominated
 from cotune.records.events import KINDS
 from cotune.records.row import Row
 from cotune.space import Categorical, Float, Space
@@ -262,3 +263,13 @@ def test_a_fact_of_an_old_lease_is_refused() -> None:
 def test_a_fact_of_an_unknown_trial_is_refused() -> None:
     with pytest.raises(FormatError, match="trial 7"):
         history_of(plane(), [done(7, 1.0)])
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_the_front_is_of_those_that_no_other_beats(m: int) -> None:
+    random = np.random.default_rng(m)
+    for _ in range(20):
+        losses = random.integers(0, 6, size=(random.integers(1, 40), m)).astype(float)
+        beaten = [any((other <= own).all() and (other < own).any() for other in losses) for own in losses]
+        assert undominated(losses).tolist() == np.flatnonzero(~np.array(beaten)).tolist()
+    assert undominated(np.empty((0, m))).tolist() == []

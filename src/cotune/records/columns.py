@@ -66,9 +66,19 @@ class Columns:
         self._ended[number] = True
 
 
-def is_dominated(loss: Floats, losses: Floats) -> bool:
-    """Whether a row of `losses` (n, m) is nowhere above `loss` (m,) and somewhere below."""
-    return bool(np.any(np.all(losses <= loss, axis=1) & np.any(losses < loss, axis=1)))
+def undominated(losses: Floats) -> NDArray[np.intp]:
+    """The rows of losses (n, m), in order, that no other one is nowhere above and somewhere below.
+
+    Each row that stays throws out what it dominates, so that the cost is of the order of n times the length of the
+    front.
+    """
+    rows, at = np.arange(len(losses)), 0
+    while at < len(rows):
+        own = losses[rows[at]]
+        stays = np.any(losses[rows] < own, axis=1) | np.all(losses[rows] == own, axis=1)
+        at = int(np.count_nonzero(stays[:at])) + 1
+        rows = rows[stays]
+    return rows
 
 
 def _grown(matrix: Floats, n: int, width: int) -> Floats:

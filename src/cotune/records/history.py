@@ -20,7 +20,7 @@ from cotune.config import Config
 from cotune.errors import FormatError
 from cotune.records import events as e
 from cotune.records.actions import Suggestion
-from cotune.records.columns import Columns, Floats, is_dominated
+from cotune.records.columns import Columns, Floats, undominated
 from cotune.records.events import Event, JsonValue
 from cotune.records.row import Row
 from cotune.records.trial import Checkpoint, Failure, State, Trial
@@ -275,8 +275,7 @@ class History:
     def front(self) -> list[int]:
         """Contenders that no other contender beats in every objective, by number."""
         numbers = self.contenders()
-        losses = self.y[numbers]
-        return [number for number, loss in zip(numbers, losses, strict=True) if not is_dominated(loss, losses)]
+        return [numbers[row] for row in undominated(self.y[numbers])]
 
     # ------------------------------------------------------------------ folding
 

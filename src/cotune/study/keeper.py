@@ -11,7 +11,7 @@ from cotune.executors.snapshot import Stamp, file_of
 from cotune.records import History, State
 
 QUOTA_BYTES = 2 * 2**30
-_EVERY = 256
+_EVERY, _SHARE = 256, 4
 
 
 class Keeper:
@@ -28,8 +28,8 @@ class Keeper:
         self._tidied_at = 0
 
     def watch(self, history: History) -> None:
-        """Tidy once in a while."""
-        if history.position >= self._tidied_at + _EVERY:
+        """Tidy once in a while: in a long study less often, because it looks at every trial."""
+        if history.position >= self._tidied_at + max(_EVERY, len(history) // _SHARE):
             self.tidy(history)
 
     def tidy(self, history: History) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
+import cotune
 from cotune.errors import Interrupted, NoResult
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import CheckpointStore, Equipment, Equippable
@@ -130,12 +131,15 @@ def _hand_over(history: History, workshop: Workshop) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What results may depend on besides the log: versions and threads."""
+    """What results may depend on besides the log: versions, hardware and threads. Nothing of the environment."""
     return {
+        "cotune": cotune.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "system": platform.system(),
         "machine": platform.machine(),
+        "gpus": torch.cuda.device_count(),
         "threads": torch.get_num_threads(),
     }
 
