@@ -191,3 +191,27 @@ def test_a_trial_whose_function_keeps_no_state_is_judged_while_it_runs() -> None
     states = [trial.state for trial in study.trials]
     assert states.count(State.STOPPED) >= 4 and states.count(State.DONE) >= 1
     assert all(len(set(trial.curve["process"])) == 1 for trial in study.trials)  # nothing was trained twice
+
+
+def test_what_trains_in_each_worker_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cotune.study import engine
+    from cotune.training.fused import Verdict
+
+    asked = []
+
+    def measured(task: object, census: object, *, device: str, most: int, within_s: float) -> Verdict:
+        asked.append(most)
+        return Verdict(3, tuple(range(64)), False, 1.0, 2.0, "said so")
+
+    monkeypatch.setattr(engine, "probe", measured)
+    monkeypatch.setattr(engine, "_SHORT_S", 0.0)
+    task = ct.Task(
+        model=lambda c: torch.nn.Linear(64, 10), data=ct.data.digits(), loss=torch.nn.CrossEntropyLoss(), epochs=2
+    )
+    space = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "batch_size": [128]}
+    with ct.Study(task, space, path=tmp_path, strategy="random", executor=ct.Processes(workers=2)) as study:
+        study.optimize(trials=16, progress=False)
+        study.optimize(trials=18, progress=False)
+        assert asked == [8] and study.settings["engine"]["lanes"] == 3
+        assert {trial.state for trial in study.trials} == {State.DONE}
+        assert study.replay(0).is_same

@@ -43,16 +43,18 @@ class Fused:
     """Train up to `lanes` trials of a task together in the calling thread.
 
     lanes: trials at once. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is
-    an error, rather than trained by itself. census: what the space holds, if it is known already. worth: signatures
-    that are fused; None for all. Both follow from the space, so that who happens to be there decides nothing.
+    an error, rather than trained by itself. fills_up: whether networks of different width may train together. pays:
+    which of the configurations that a census draws are of kinds that are fused; None: all. census: of the space, if it
+    is known already. They follow from the space, so that who happens to be there decides nothing.
     """
 
     lanes: int = 32
     device: str = "auto"
     checkpoint_s: float = 30.0
     is_demanded: bool = True
+    fills_up: bool = True
+    pays: tuple[int, ...] | None = field(default=None, repr=False)
     census: Census | None = field(default=None, repr=False)
-    worth: frozenset[Hashable] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -84,6 +86,7 @@ class _FusedExecutor:
         self._jobs: deque[Job] = deque()
         self._lanes: list[Lane] = []
         self._kinds = Kinds(self._surveyed())
+        self._worth = None if settings.pays is None else self._kinds.census.of_places(settings.pays)
         self._populations: dict[tuple[Lane, ...], Population] = {}
         self._resting: dict[str, Lane] = {}
         self._most = min(settings.lanes, equipment.recall(_FITS) or settings.lanes)
@@ -94,8 +97,10 @@ class _FusedExecutor:
         """What is known of the space; nothing has to be if trials cannot differ in width."""
         if self._settings.census is not None:
             return self._settings.census
-        space = self._equipment.space
-        return survey(self._objective.task, space, self._device) if widths(space) else Census()
+        space, fills_up = self._equipment.space, self._settings.fills_up
+        if self._settings.pays is None and not (fills_up and widths(space)):
+            return Census()
+        return survey(self._objective.task, space, self._device, fills_up=fills_up)
 
     def require_fusable(self, examples: Sequence[Config]) -> None:
         """Raise StudyError, before any trial, if one of the configurations cannot be fused."""
@@ -202,7 +207,7 @@ class _FusedExecutor:
             self._tell("out of memory with two lanes; running these trials separately")
 
     def _is_worth_it(self, found: Hashable) -> bool:
-        return self._settings.worth is None or found in self._settings.worth
+        return self._worth is None or found in self._worth
 
     def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
         """The lanes that train together, by number; each unfusable one by itself."""

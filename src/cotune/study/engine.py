@@ -27,13 +27,20 @@ _SHORT_S = 3.0
 
 
 def measured(
-    log: Log, target: Target, trials: int | None, *, learns: bool, share: float, at_once: int | None = None
+    log: Log,
+    target: Target,
+    trials: int | None,
+    *,
+    learns: bool,
+    share: float,
+    at_once: int | None = None,
+    processes: int = 1,
 ) -> tuple[Equippable, str]:
     """What `executor="auto"` trains with, and why; measured once per study, and kept in its log.
 
     trials: in total; None if that is not bounded. learns: whether suggestions follow from results. share: of
-    its epochs that a trial is expected to train. at_once: so many trials at most train at a time; None: any number. Why
-    is empty for a function of a trial, which leaves no choice.
+    its epochs that a trial is expected to train. at_once: so many trials at most train at a time; None: any number.
+    processes: that share them. Why is empty for a function of a trial, which leaves no choice.
     """
     task = target.task
     if task is None:
@@ -42,16 +49,17 @@ def measured(
     census: Census | None = None
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
-        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN)
+        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
         return Inline(), f"one trial at a time: {known['why']}"
-    census = census or survey(task, space, device, fills_up=known.get("fills_up", False))
-    worth = census.of_places(known["pays"]) if "pays" in known else None
-    fused = Fused(lanes=known["lanes"], is_demanded=False, census=census, worth=worth)
+    fused = Fused(
+        lanes=known["lanes"], is_demanded=False, fills_up=known.get("fills_up", False),
+        pays=tuple(known["pays"]) if "pays" in known else None, census=census,
+    )  # fmt: skip
     return fused, f"fused trials: {known['why']}"
 
 

@@ -71,10 +71,8 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
             partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
-        executor = workshop.executor
-        if executor is None:
-            executor, why = executor_of(log, workshop.target, planner)
-            panel.note(why)
+        executor, why = chosen_executor(log, workshop.target, planner, workshop.executor)
+        panel.note(why)
         trainer = executor.equip(equipment)
         stack.callback(lambda: _hand_over(log.refresh(), workshop))
         stack.callback(lambda: keeper.tidy(log.refresh()))
@@ -91,12 +89,19 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         raise Interrupted(128 + interruption.signal)
 
 
-def executor_of(log: Log, target: Target, planner: Planner) -> tuple[Equippable, str]:
-    """What `executor="auto"` trains with, and why."""
+def chosen_executor(log: Log, target: Target, planner: Planner, asked: Equippable | None) -> tuple[Equippable, str]:
+    """What trains, where that is left to a measurement as a whole (None) or inside of processes, and why."""
+    if asked is not None and not getattr(asked, "is_open", False):
+        return asked, ""
     learns = reads_results(planner.strategy)
     share = share_of_steps(planner.scheduler, log.history.steps or 1)
     at_once = getattr(planner.scheduler, "population", None)
-    return measured(log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once)
+    enclosing: Any = asked
+    engine, why = measured(
+        log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once,
+        processes=1 if asked is None else enclosing.n_workers,
+    )  # fmt: skip
+    return (engine if asked is None else enclosing.around(engine)), why
 
 
 @contextmanager

@@ -309,8 +309,8 @@ class Study:
         self._require_whole()
         if self._target is None:
             raise StudyError("this study has nothing to train again: its trials were told by hand")
-        executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
-        executor = executor or search.executor_of(self._log, self._target, self._planner(Budget()))[0]
+        asked = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
+        executor, _ = search.chosen_executor(self._log, self._target, self._planner(Budget()), asked)
         return replay.replay(self._log, self._target, executor, trial.number)
 
     def close(self) -> None:

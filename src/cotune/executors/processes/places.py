@@ -24,15 +24,19 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def places(workers: int | None, threads: int) -> list[Place]:
-    """So many places; None: one per GPU, or else one per core. GPUs go round, so that several may share one."""
+def n_places(workers: int | None) -> int:
+    """How many workers; where nobody said, one per GPU, or else one per core."""
+    return workers or len(visible_gpus()) or cores()
+
+
+def places(n: int, threads: int) -> list[Place]:
+    """So many places; GPUs go round, so that several workers may share one."""
     gpus = visible_gpus()
-    return [Place(at, threads, pinned(gpus, at)) for at in range(workers or len(gpus) or cores())]
+    return [Place(at, threads, pinned(gpus, at)) for at in range(n)]
 
 
-def share_of_threads(workers: int | None) -> int:
-    """As many threads for each of so many workers as torch has here, and at most a fair share of the cores."""
-    n = workers or len(visible_gpus()) or cores()
+def share_of_threads(n: int) -> int:
+    """As many threads for each of n workers as torch has here, and at most a fair share of the cores."""
     return max(1, min(cores() // n, torch.get_num_threads()))
 
 

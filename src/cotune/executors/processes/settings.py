@@ -13,11 +13,12 @@ from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
 from cotune.executors.processes.memory import checked_limit
 from cotune.executors.processes.messages import Outfit
-from cotune.executors.processes.places import places, share_of_threads
+from cotune.executors.processes.places import n_places, places, share_of_threads
 from cotune.executors.processes.pool import Pool
 from cotune.records import whole_number
 
-_EACH = {"inline": Inline, "fused": Fused}
+_EACH = {"auto": Inline, "inline": Inline, "fused": Fused}
+"""Where nobody has measured, trials train one at a time."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Processes:
     folder, one file per trial.
 
     workers: how many; "auto": one per GPU, or else one per core. each: what trains in each of them: "inline", one trial
-    at a time, "fused", `ct.Fused(lanes=...)` or `ct.Inline(...)`. trial_timeout: seconds that a trial may train in one
-    go, from its start or where it goes on to the next milestone; then it has failed. memory_limit: of a worker and its
-    children, "4GB" or bytes, without the data that all share; a trial that takes more has failed. threads: that a
-    worker computes with; None: as many as the search uses, at most its share of the cores, and as before in a study
-    that goes on.
+    at a time, "fused", `ct.Fused(lanes=...)` or `ct.Inline(...)`; "auto": fused where that was measured to pay.
+    trial_timeout: seconds that a trial may train in one go, from its start or where it goes on to the next milestone;
+    then it has failed. memory_limit: of a worker and its children, "4GB" or bytes, without the data that all share; a
+    trial that takes more has failed. threads: that a worker computes with; None: as many as the search uses, at most
+    its share of the cores, and as before in a study that goes on.
 
     ordered: take decisions in an order that does not depend on the number of workers and their speed: results count
     in the order of their epochs, then of their trials' numbers, as if `at_once` trials trained side by side. A result
@@ -41,7 +42,7 @@ class Processes:
     """
 
     workers: int | Literal["auto"] = "auto"
-    each: str | Equippable = "inline"
+    each: str | Equippable = "auto"
     trial_timeout: float | None = None
     memory_limit: str | int | None = None
     threads: int | None = None
@@ -52,9 +53,9 @@ class Processes:
         if self.workers != "auto":
             whole_number("Processes(workers=", self.workers)
         if self.each not in _EACH if isinstance(self.each, str) else not callable(getattr(self.each, "equip", None)):
-            raise StudyError(f"Processes(each={self.each!r}) takes 'inline', 'fused', ct.Inline(...) or ct.Fused(...)")
+            raise StudyError(f"Processes(each={self.each!r}) takes 'auto', 'inline', 'fused' or ct.Fused(...)")
         if isinstance(self.each, Processes):
-            raise StudyError("Processes(each=ct.Processes(...)) nests workers in workers; use 'inline' or 'fused'")
+            raise StudyError("Processes(each=ct.Processes(...)) nests workers in workers; use 'auto'")
         timeout = self.trial_timeout
         if timeout is not None and (
             isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0
@@ -68,19 +69,35 @@ class Processes:
             raise StudyError(f"Processes(ordered={self.ordered!r}) takes True or False")
         whole_number("Processes(at_once=", self.at_once)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is left to a measurement what trains in each worker."""
+        return self.each == "auto"
+
+    @property
+    def n_workers(self) -> int:
+        """How many there will be on this machine."""
+        return n_places(None if self.workers == "auto" else self.workers)
+
+    def around(self, engine: Equippable) -> Processes:
+        """The same with this in each worker."""
+        return replace(self, each=engine)
+
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, with its first worker ready to train what the equipment says.
 
         Raises StudyError for what cannot be sent to another process, and where a worker cannot begin.
         """
         inner = _EACH[self.each]() if isinstance(self.each, str) else self.each
+        if isinstance(inner, Fused):
+            inner = replace(inner, census=None)  # it compares by identity, so each worker takes its own
         checkpoints, judge = equipment.checkpoints, None if self.ordered else equipment.judge
         is_reachable = isinstance(checkpoints, FolderCheckpoints)
         outfit = Outfit(
             equipment.objective, inner, checkpoints if is_reachable else None, equipment.folder, equipment.space,
             has_judge=judge is not None,
         )  # fmt: skip
-        n = None if self.workers == "auto" else self.workers
+        n = self.n_workers
         # bits may depend on it, so it stays what it was when there were more or fewer workers
         threads = self.threads or equipment.settled("threads of a worker", 1 if self.ordered else share_of_threads(n))
         return Pool(
