@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -215,3 +216,41 @@ def test_what_trains_in_each_worker_is_measured_once_and_kept(tmp_path: Path, mo
         assert asked == [8] and study.settings["engine"]["lanes"] == 3
         assert {trial.state for trial in study.trials} == {State.DONE}
         assert study.replay(0).is_same
+
+
+SCRIPT = """
+import time, torch
+import cotune as ct
+
+def train(trial):
+    net = torch.nn.Linear(1, 1)
+    trial.track(net=net)
+    for epoch in trial.epochs():
+        time.sleep(0.1 if trial.number else 1000)
+        trial.report(value=trial.config.x + epoch)
+
+study = ct.Study(train, {{"x": (0.0, 1.0)}}, path={path!r}, minimize="value", epochs=1000, strategy="random",
+                 scheduler="none", executor=ct.Processes(workers=2, each=ct.Inline(checkpoint_s=0.0)))
+study.optimize(trials=4, progress=False)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_search_and_its_workers_within_five_seconds(tmp_path: Path, number: int) -> None:
+    path, script = tmp_path / "study", tmp_path / "script.py"
+    script.write_text(SCRIPT.format(path=str(path)))
+    with subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True) as search:
+        logs = [path / "checkpoints", path / "logs" / "000000.log"]
+        end = time.monotonic() + 60
+        while not all(log.exists() for log in logs) and time.monotonic() < end:
+            time.sleep(0.02)
+        children = Path(f"/proc/{search.pid}/task/{search.pid}/children").read_text().split()
+        begun = time.monotonic()
+        search.send_signal(number)
+        assert search.wait(timeout=10) == 128 + number
+        assert time.monotonic() - begun < 5
+        assert "Resume with the same line" in search.stderr.read()
+    assert len(children) == 2 and not any(Path(f"/proc/{child}").exists() for child in children)
+    with ct.Study.open(path) as study:
+        assert {(trial.state, trial.attempts) for trial in study.trials} == {(State.WAITING, 0)}
+        assert study.trials[1].checkpoint is not None
