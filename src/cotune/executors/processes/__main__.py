@@ -61,7 +61,7 @@ def _set_up(office: Office) -> tuple[Executor, Outputs] | None:
 
 def _work(office: Office, executor: Executor, outputs: Outputs) -> None:
     while (jobs := office.work()) is not None:
-        if executor.slots == 1:
+        if jobs and executor.slots == 1:
             outputs.of(jobs[0].number)
         executor.submit(jobs)
         executor.wait(_WAIT_S, office.emit)

@@ -85,7 +85,11 @@ class Worker:
         """End it now, with everything that it started; its exit code, or the signal that ended it with a minus."""
         end_group(self.pid)  # before its number is given back
         self.pipe.close()
-        return self._process.wait()
+        code = self._process.wait()
+        with suppress(OSError):
+            if self._log.stat().st_size == 0:
+                self._log.unlink()
+        return code
 
     def bury(self) -> int:
         """The same after its pipe has ended, so that it ends by itself."""
@@ -104,7 +108,12 @@ class Worker:
     @property
     def has_ended(self) -> bool:
         """Whether the process is no more; its number stays its own, and so its group's, until `kill`."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # somebody else has waited for it
+            return True
 
     def _await_end(self, seconds: float) -> None:
         until = time.monotonic() + seconds
