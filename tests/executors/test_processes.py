@@ -24,6 +24,7 @@ from cotune.config import Config
 from cotune.errors import LeaseLost, StudyError
 from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
+from cotune.executors.parcel import Parcel
 from cotune.executors.processes import Processes, places
 from cotune.executors.processes.company import Company
 from cotune.executors.processes.memory import checked_limit
@@ -100,6 +101,48 @@ def test_a_crash_after_progress_is_the_first_one_again(made: Callable) -> None:
     assert [event.step for event in saved] == [1, 2]
 
 
+def test_a_death_is_noticed_though_a_child_holds_the_pipe(made: Callable) -> None:
+    ours = made(lambda trial: (os.system("sleep 30 &"), os.fork() or time.sleep(30), os._exit(1)))
+    begun = time.monotonic()
+    assert ours.run(job(0)) == [Reclaimed(0, 1)]
+    assert time.monotonic() - begun < 10
+
+
+def test_a_worker_that_ends_before_a_trial_begins_costs_it_nothing(made: Callable) -> None:
+    ours = made(lambda trial: 1.0)
+    (worker,) = ours.executor._workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    ours.executor.submit([job(0)])
+    ours.executor.wait(0.3, ours.emit)
+    assert busy(ours) and ours.events == []
+    os.kill(worker.pid, signal.SIGKILL)
+    assert until(lambda: ours.executor.wait(0.05, ours.emit) or ours.events)
+    assert [type(event) for event in ours.events] == [Released]
+
+
+class Refusing:
+    """An executor that cannot go on."""
+
+    def equip(self, equipment: object) -> Refusing:
+        self.slots = 1
+        return self
+
+    def submit(self, jobs: Sequence[object]) -> None: ...
+
+    def wait(self, timeout_s: float, emit: Callable) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None: ...
+
+
+def test_what_is_no_trials_fault_ends_the_search_and_gives_the_trial_back(made: Callable) -> None:
+    ours = made(lambda trial: 1.0, each=Refusing())
+    ours.executor.submit([job(0)])
+    with pytest.raises(StudyError, match=r"(?s)a worker cannot go on.*No space left"):
+        assert until(lambda: ours.executor.wait(0.05, ours.emit), 20)
+    assert [type(event) for event in ours.events] == [Released]
+
+
 def test_a_worker_that_is_killed_harms_no_other(made: Callable) -> None:
     ours = made(lambda trial: [time.sleep(0.3), trial.config.x][1], workers=2)
     ours.executor.submit([job(0), job(1)])
@@ -165,6 +208,17 @@ def test_the_data_lie_in_memory_that_workers_share(made: Callable) -> None:
     (outcome,) = made(train).run(job())
     assert outcome.metrics["value"] == 0.0 and outcome.metrics["first"] == float(halves[0].sum())
     assert outcome.metrics["taken"] < 50e6
+
+
+def test_parts_of_one_array_are_sent_once_and_in_any_order() -> None:
+    numbers = np.arange(1000.0)
+    small, large = torch.from_numpy(numbers[:10]), torch.from_numpy(numbers)
+    for parts in ([small, large, large[5:].view(5, 199)], [large, small, torch.empty(0)]):
+        parcel = Parcel.of(parts)
+        opened = parcel.opened()
+        assert all(torch.equal(one, other) for one, other in zip(parts, opened, strict=True))
+        assert os.fstat(parcel.descriptor).st_size < 2 * numbers.nbytes
+        parcel.close()
 
 
 def test_what_one_worker_writes_into_the_data_no_other_sees(made: Callable) -> None:
@@ -262,6 +316,22 @@ def test_a_lost_lease_ends_the_trial_without_a_word(made: Callable) -> None:
     assert not list(ours.folder.glob("trials/000000/*")) and {event.number for event in ours.events} == {1}
 
 
+def test_a_lost_lease_lets_the_others_have_their_turn(made: Callable) -> None:
+    def emit(events: Sequence[Event]) -> None:
+        if any(event.number == 0 for event in events):
+            raise LeaseLost("gone")
+        ours.emit(events)
+
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            trial.report(value=float(epoch))
+
+    ours = made(train, workers=2, ordered=True)
+    ours.executor.submit([job(0), job(1), job(2)])
+    ends = lambda: [event.number for event in ours.events if isinstance(event, Finished)]  # noqa: E731
+    assert until(lambda: ours.executor.wait(0.05, emit) or ends() == [1, 2])
+
+
 def test_reports_are_in_the_log_within_a_second(made: Callable) -> None:
     def train(trial: object) -> None:
         for epoch in trial.epochs():
@@ -328,13 +398,17 @@ def test_it_works_as_in_a_notebook_whose_code_is_in_no_file(tmp_path: Path) -> N
     assert ended.returncode == 0 and ended.stdout == "done 3\n", ended.stderr
 
 
-def test_workers_die_with_their_search(tmp_path: Path) -> None:
+def test_workers_and_what_they_started_die_with_their_search(tmp_path: Path) -> None:
     path, script = tmp_path / "study", tmp_path / "script.py"
-    script.write_text(SCRIPT.format(seconds=1000, path=str(path), trials=2))
+    child = "import subprocess; print('pid', subprocess.Popen(['sleep', '1000']).pid, flush=True)"
+    script.write_text(
+        SCRIPT.format(seconds=1000, path=str(path), trials=2).replace("    time.", f"    {child}\n    time.")
+    )
     with subprocess.Popen([sys.executable, script]) as search:
         logs = [path / "logs" / f"{number:06d}.log" for number in range(2)]
-        assert until(lambda: all(log.exists() and "\n" in log.read_text() for log in logs), 60)
-        pids = [int(log.read_text().split()[1]) for log in logs]
+        assert until(lambda: all(log.exists() and log.read_text().count("\n") == 2 for log in logs), 60)
+        pids = [int(line.split()[1]) for log in logs for line in log.read_text().splitlines()]
+        assert len(pids) == 4
         assert all(map(is_alive, pids))
         search.kill()
     assert until(lambda: not any(map(is_alive, pids)), 1.0)
@@ -388,6 +462,8 @@ def test_a_worker_that_dies_at_its_start_is_told_with_its_last_words(
         ({"workers": 0}, "workers=0"),
         ({"workers": "many"}, "workers='many'"),
         ({"each": "fusd"}, "each='fusd'"),
+        ({"each": Inline}, "pass an object: each=Inline()"),
+        ({"each": "process"}, "'auto', 'inline'"),
         ({"each": Processes()}, "nests workers in workers"),
         ({"trial_timeout": 0}, "trial_timeout=0"),
         ({"trial_timeout": float("nan")}, "trial_timeout=nan"),

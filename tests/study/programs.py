@@ -133,10 +133,19 @@ def population_study(
     return ct.Study(task, space, path=path, strategy=strategy, scheduler=scheduler, seed=5, executor=engines[executor])
 
 
+def _untracked(trial: object) -> float:
+    time.sleep(0.02 if trial.number % 3 else 0.1)
+    return (trial.config.x - 0.3) ** 2 + trial.config.y
+
+
 SCHEDULERS = ("asha", "hyperband", "halving", "median")
 STUDIES = {
     "task": task_study, "loop": loop_study, "fused": fused_study, "seldom saved": seldom_saved_study,
     **{scheduler: stopping_study(scheduler) for scheduler in SCHEDULERS},
+    "ordered functions": lambda strategy, path: ct.Study(
+        _untracked, {"x": (0.0, 1.0), "y": (0.0, 1.0)}, path=path, minimize="value", strategy=strategy, seed=3,
+        executor=ct.Processes(workers=2, ordered=True, at_once=3),
+    ),
     "ordered": partial(task_study, scheduler="asha", epochs=9, workers=2),
     "pbt": population_study, "pbt fused": partial(population_study, executor="fused"),
     "pbt asynchronous": partial(population_study, asynchronous=True),
@@ -183,6 +192,11 @@ def killed(kind: str, strategy: str, path: str, n_kills: str, seed: str) -> None
         time.sleep(chance.random() * DELAY_S[kind])
         _kill(child)
         kills += 1
+
+
+def run(kind: str, strategy: str, path: str) -> None:
+    """Search until the end, or until a signal comes."""
+    STUDIES[kind](strategy, path).optimize(trials=TRIALS, progress=False)
 
 
 def _kill(child: int) -> None:

@@ -191,7 +191,9 @@ def test_a_trial_whose_function_keeps_no_state_is_judged_while_it_runs() -> None
     study.optimize(trials=12, progress=False)
     states = [trial.state for trial in study.trials]
     assert states.count(State.STOPPED) >= 4 and states.count(State.DONE) >= 1
-    assert all(len(set(trial.curve["process"])) == 1 for trial in study.trials)  # nothing was trained twice
+    assert all(len(set(trial.curve["process"])) == 1 for trial in study.trials)
+    assert all(study.history.epoch(trial.number) == 1 for trial in study.trials)  # nothing was trained twice
+    assert len({value for trial in study.trials for value in trial.curve["process"]}) <= 2  # and nobody replaced
 
 
 def test_what_trains_in_each_worker_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +235,58 @@ study = ct.Study(train, {{"x": (0.0, 1.0)}}, path={path!r}, minimize="value", ep
                  scheduler="none", executor=ct.Processes(workers=2, each=ct.Inline(checkpoint_s=0.0)))
 study.optimize(trials=4, progress=False)
 """
+
+
+@pytest.mark.parametrize("kind", ["ordered", "ordered functions"])
+def test_ordered_and_interrupted_equals_uninterrupted(tmp_path: Path, kind: str) -> None:
+    whole = programs.STUDIES[kind]("bayesian", None).optimize(trials=programs.TRIALS, progress=False)
+    path, n_signals, chance = tmp_path / "study", 0, random.Random(3)
+    command = [sys.executable, programs.__file__, "run", kind, "bayesian", str(path)]
+    while True:
+        before = programs._progress(str(path)) if path.exists() else 0
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as search:
+            while n_signals < 4 and search.poll() is None:
+                if path.exists() and programs._progress(str(path)) > before + 6:
+                    time.sleep(chance.uniform(0.0, 0.1))
+                    search.send_signal(signal.SIGINT)
+                    n_signals += 1
+                    break
+                time.sleep(0.01)
+            code = search.wait(timeout=120)
+        if code == 0:
+            break
+        assert code == 130
+    assert n_signals >= 3
+    with ct.Study.open(path) as study:
+        assert exported(study) == exported(whole)
+
+
+def test_user_code_may_move_about_and_close_its_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def train(trial: object) -> None:
+        net = torch.nn.Linear(1, 1)
+        trial.track(net=net)
+        os.chdir(tmp_path / "elsewhere")
+        if trial.number == 1:
+            sys.stdout.close()
+        if trial.number == 2:
+            sys.stdout = None
+        for epoch in trial.epochs():
+            trial.report(value=trial.config.x + epoch)
+        (trial.directory / "mine").touch()
+
+    study = ct.Study(
+        train, {"x": (0.0, 1.0)}, path="study", minimize="value", epochs=2, strategy="random", scheduler="none",
+        executor=ct.Processes(workers=1),
+    )  # fmt: skip
+    with study:
+        study.optimize(trials=5, progress=False)
+        assert all(trial.state is State.DONE and study.history.epoch(trial.number) == 1 for trial in study.trials)
+        assert study.best.state()["net"]
+    assert len(list((tmp_path / "study" / "trials").glob("*/mine"))) == 5
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,41 @@ def test_a_failure_is_replayed_as_far_as_it_came() -> None:
     study = ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", epochs=3, strategy="random", scheduler="none")
     study.optimize(trials=1, progress=False)
     assert study.trials[0].state is State.FAILED and study.replay(0).is_same
+
+
+def test_shares_are_replayed_milestone_by_milestone() -> None:
+    def train(trial: object) -> None:
+        for share in trial.shares():
+            trial.report(loss=trial.config.x + 1 / share + float(torch.rand(())))
+
+    study = ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", epochs=9, strategy="random", scheduler="asha")
+    study.optimize(trials=6, progress=False)
+    assert all(study.replay(trial.number).is_same for trial in study.trials)
+    assert any(len(trial.steps) > 1 for trial in study.trials)
+
+
+def test_a_trial_that_ends_its_process_this_time_and_one_that_is_interrupted() -> None:
+    study = ct.Study(
+        lambda trial: os._exit(1) if os.environ.get("BROKEN") else trial.config.x, {"x": (0.0, 1.0)},
+        minimize="loss", strategy="random", executor=ct.Processes(workers=4),
+    )  # fmt: skip
+    study.optimize(trials=1, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BROKEN", "1")
+        with pytest.raises(StudyError, match=r"fails this time \(crash\)"):
+            study.replay(0)
+    is_interrupted = [False]
+
+    def train(trial: object) -> float:
+        if is_interrupted[0]:
+            raise KeyboardInterrupt
+        return trial.config.x
+
+    inline = ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", strategy="random")
+    inline.optimize(trials=1, progress=False)
+    is_interrupted[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        inline.replay(0)
 
 
 def test_what_cannot_be_replayed_says_why() -> None:

@@ -63,7 +63,7 @@ class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
 
     def __init__(self, stream: io.BytesIO, take: Callable[[pickle.PickleBuffer], Any]) -> None:
         super().__init__(stream, protocol=5, buffer_callback=take)
-        self._contents: dict[int, _Content] = {}
+        self._contents: dict[tuple[int, int], _Content] = {}  # by address and length
         self._judged: dict[str, bool] = {}  # modules: whether they go by value
 
     def forget(self) -> None:
@@ -78,7 +78,7 @@ class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
         if type(thing) is not Tensor or not _is_plain(thing):
             return super().reducer_override(thing)
         storage = thing.untyped_storage()
-        content = self._contents.setdefault(storage.data_ptr(), _Content(storage))
+        content = self._contents.setdefault((storage.data_ptr(), storage.nbytes()), _Content(storage))
         return _tensor, (content, thing.dtype, thing.storage_offset(), tuple(thing.shape), thing.stride())
 
     def _judge(self, name: str) -> None:

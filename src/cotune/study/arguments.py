@@ -127,4 +127,4 @@ def storage_at(path: Path | None, durability: Durability) -> Storage:
         raise StudyError(f"Study(path={str(path)!r}) cannot be made: {error.strerror}. Choose another path.") from error
     if not os.access(path, os.W_OK):
         raise StudyError(f"Study(path={str(path)!r}) cannot be written to. Choose another path, or Study.open it.")
-    return SqliteStorage(path, durability=durability)
+    return SqliteStorage(path.absolute(), durability=durability)

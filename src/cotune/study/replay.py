@@ -15,7 +15,21 @@ from cotune.executors.checkpoints import MemoryCheckpoints
 from cotune.executors.equipment import Equipment, Equippable
 from cotune.executors.executor import ENDS, Executor
 from cotune.executors.interruption import Interruption
-from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, History, Reported, State, Trial
+from cotune.records import (
+    ATTEMPTS,
+    Checkpoint,
+    Checkpointed,
+    Event,
+    Failed,
+    Finished,
+    History,
+    Job,
+    Reclaimed,
+    Released,
+    Reported,
+    State,
+    Trial,
+)
 from cotune.study.log import Log
 from cotune.study.loop import job_of
 from cotune.study.objectives import Target
@@ -82,8 +96,8 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
 class _Trained:
     """What came of one job: metrics by step, its last state, and how it ended."""
 
-    points: dict[int, dict[str, float]] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
+    points: dict[int, dict[str, float]] = field(default_factory=dict)
     end: Event | None = None
 
     def take(self, events: Sequence[Event]) -> None:
@@ -98,29 +112,47 @@ class _Trained:
                     self.checkpoint = Checkpoint(event.step, event.file, event.sha256)
                 case Finished():
                     self.points.setdefault(event.step, {}).update(event.metrics)
-            if isinstance(event, ENDS):
+            if isinstance(event, (*ENDS, Reclaimed)):
                 self.end = event
 
 
 def _trained(engine: Executor, history: History, number: int) -> _Trained:
     """Train all that led to a trial, and the trial itself, each until the next one went on from it."""
     line = history.lineage(number)
-    state, found = None, _Trained()
+    found = _Trained()
     for at, (one, begin) in enumerate(line):
-        until = line[at + 1][1] if at + 1 < len(line) else _last(history, one)
-        reported = history.reported(line[at - 1][0], begin) if at else {}
         job = replace(
-            job_of(history, one), step=begin, until=until, checkpoint=state, reported=reported, begun=0, epoch=1,
-            is_fork=at > 0,
+            job_of(history, one), step=begin, reported=found.points.get(begin, {}), checkpoint=found.checkpoint,
+            begun=0, is_fork=at > 0, attempts=ATTEMPTS,
         )  # fmt: skip
-        found = _Trained()
-        engine.submit([job])
-        while found.end is None:
-            engine.wait(_POLL_S, found.take)
-        if isinstance(found.end, Failed) and history.failure(one) is None:
-            raise StudyError(f"trial {one} fails this time ({found.end.cause}): {found.end.reason}")
-        state = found.checkpoint
+        found = _Trained(found.checkpoint)
+        for until in _milestones(history, one, begin, line[at + 1][1] if at + 1 < len(line) else _last(history, one)):
+            _train(engine, replace(job, until=until), found)
+            if isinstance(found.end, Failed) and history.failure(one) is None:
+                raise StudyError(f"trial {one} fails this time ({found.end.cause}): {found.end.reason}")
+            step = until or 0
+            job = replace(job, epoch=job.epoch + 1, step=step, checkpoint=found.checkpoint, is_fork=False)
+            job = replace(job, reported=found.points.get(step, {}))
     return found
+
+
+def _train(engine: Executor, job: Job, found: _Trained) -> None:
+    found.end = None
+    engine.submit([job])
+    while found.end is None:
+        engine.wait(_POLL_S, found.take)
+    if isinstance(found.end, Released):
+        raise KeyboardInterrupt
+    if isinstance(found.end, Reclaimed):
+        raise StudyError(f"trial {job.number} ends its process this time")
+
+
+def _milestones(history: History, number: int, begin: int, last: int | None) -> list[int | None]:
+    """Where a trial that keeps its state stopped on its way, which `trial.shares` depends on; and its last step."""
+    if history.checkpoint(number) is None:
+        return [last]
+    steps = {arrival.step for arrival in history.arrivals if arrival.number == number}
+    return [*sorted(step for step in steps if begin < step < (last or 0)), last]
 
 
 def _last(history: History, number: int) -> int | None:

@@ -40,7 +40,7 @@ from cotune.training.checkpoint import write
 
 def checkpoints_at(path: Path | None) -> CheckpointStore:
     """Where a study keeps its trials' states: in its folder, or in memory."""
-    return MemoryCheckpoints() if path is None else FolderCheckpoints(path / "checkpoints")
+    return MemoryCheckpoints() if path is None else FolderCheckpoints(path.absolute() / "checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         stack.enter_context(training_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
-            workshop.target.objective, workshop.checkpoints, interruption, workshop.path or scratch,
+            workshop.target.objective, workshop.checkpoints, interruption, (workshop.path or scratch).absolute(),
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
             partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
@@ -95,12 +95,12 @@ def chosen_executor(log: Log, target: Target, planner: Planner, asked: Equippabl
         return asked, ""
     learns = reads_results(planner.strategy)
     share = share_of_steps(planner.scheduler, log.history.steps or 1)
-    at_once = getattr(planner.scheduler, "population", None)
     enclosing: Any = asked
+    most, processes = (None, 1) if asked is None else enclosing.most_together
+    at_once = min((n for n in (getattr(planner.scheduler, "population", None), most) if n is not None), default=None)
     engine, why = measured(
-        log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once,
-        processes=1 if asked is None else enclosing.n_workers,
-    )  # fmt: skip
+        log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once, processes=processes
+    )
     return (engine if asked is None else enclosing.around(engine)), why
 
 

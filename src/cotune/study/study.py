@@ -88,7 +88,7 @@ class Study:
         Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
         """
         folder = arguments.checked_path(path, "Study.open(")
-        log = Log(SqliteStorage(folder))
+        log = Log(SqliteStorage(folder.absolute()))
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
@@ -311,7 +311,7 @@ class Study:
             raise StudyError("this study has nothing to train again: its trials were told by hand")
         asked = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
         executor, _ = search.chosen_executor(self._log, self._target, self._planner(Budget()), asked)
-        return replay.replay(self._log, self._target, executor, trial.number)
+        return replay.replay(self._log, self._target, getattr(executor, "alone", executor), trial.number)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""

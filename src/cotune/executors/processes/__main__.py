@@ -22,6 +22,7 @@ _WAIT_S = 0.2
 def main() -> None:
     """Train what comes, until the search says goodbye or ends."""
     pipe, parent = (int(argument) for argument in sys.argv[1:3])
+    os.set_inheritable(pipe, False)
     tie_to(parent)
     from cotune.executors.processes.office import Office  # loads torch, which takes a while
 
@@ -31,18 +32,21 @@ def main() -> None:
     made = _set_up(office)
     if made is not None:
         office.ready()
-        _work(office, *made)
+        try:
+            _work(office, *made)
+        except Exception as error:  # noqa: BLE001 - no trial's fault; the search tells its user
+            office.broken(_sendable(error, "a worker cannot go on"))
 
 
 def _set_up(office: Office) -> tuple[Executor, Outputs] | None:
     """What to train with and where to print; None if that cannot be had, which the search is told."""
     import torch
 
-    from cotune.errors import CotuneError, StudyError
     from cotune.executors.processes import memory
     from cotune.executors.processes.outputs import Outputs
 
     welcome = office.welcome()
+    os.set_inheritable(welcome.outfit.descriptor, False)
     sys.path[:] = welcome.path
     try:
         torch.set_num_threads(welcome.threads)
@@ -50,13 +54,18 @@ def _set_up(office: Office) -> tuple[Executor, Outputs] | None:
         executor = outfit.each.equip(office.equipment(outfit))
         if welcome.memory_limit is not None:
             memory.limit_data(welcome.memory_limit, os.getpid())
-    except CotuneError as error:
-        office.broken(error)
-    except Exception:  # noqa: BLE001 - of the user's modules, which are imported here anew
-        office.broken(StudyError(f"a worker cannot load what it shall train:\n{traceback.format_exc()}"))
+    except Exception as error:  # noqa: BLE001 - of the user's modules, which are imported here anew
+        office.broken(_sendable(error, "a worker cannot load what it shall train"))
     else:
         return executor, Outputs(welcome.log)
     return None
+
+
+def _sendable(error: Exception, what: str) -> Exception:
+    """An error that can be sent and says what to do: one of ours, or one of ours around another's traceback."""
+    from cotune.errors import CotuneError, StudyError
+
+    return error if isinstance(error, CotuneError) else StudyError(f"{what}:\n{traceback.format_exc()}")
 
 
 def _work(office: Office, executor: Executor, outputs: Outputs) -> None:

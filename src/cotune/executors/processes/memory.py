@@ -28,10 +28,16 @@ def checked_limit(limit: object) -> int:
     return int(size)
 
 
-def used(pid: int) -> int:
-    """Bytes of a process and its children that belong to them alone; 0 if that is not known."""
-    own = _status(pid).get("RssAnon", 0)
-    return own + sum(used(child) for child in _children(pid))
+def used(pid: int, limit: int) -> int:
+    """Bytes of a process and its children, as far as they exceed `limit`; 0 if that is not known.
+
+    What forked processes share counts once, which takes longer to find out than an upper bound.
+    """
+    pids = _family(pid)
+    most = sum(_sizes(f"/proc/{one}/status").get("RssAnon", 0) for one in pids)
+    if most <= limit:
+        return most
+    return sum(_sizes(f"/proc/{one}/smaps_rollup").get("Pss_Anon", 0) for one in pids)
 
 
 def limit_data(limit: int, pid: int) -> None:
@@ -39,7 +45,7 @@ def limit_data(limit: int, pid: int) -> None:
 
     Raises StudyError if it uses more already.
     """
-    status = _status(pid)
+    status = _sizes(f"/proc/{pid}/status")
     if "RssAnon" not in status:
         return
     left = limit - status["RssAnon"]
@@ -62,18 +68,18 @@ def kills() -> int:
     return 0
 
 
-def _status(pid: int) -> dict[str, int]:
+def _sizes(file: str) -> dict[str, int]:
     """Name -> bytes."""
     with suppress(OSError):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        sizes = (line.split() for line in lines if line.endswith(" kB"))
-        return {name.rstrip(":"): 1024 * int(size) for name, size, _ in sizes}
+        lines = (line.split() for line in Path(file).read_text().splitlines() if line.endswith(" kB"))
+        return {name.rstrip(":"): 1024 * int(size) for name, size, _ in lines}
     return {}
 
 
-def _children(pid: int) -> list[int]:
-    found = list[int]()
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found = [pid]
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            found += map(int, file.read_text().split())
+            found += [one for child in file.read_text().split() for one in _family(int(child))]
     return found

@@ -75,8 +75,15 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The worker trains these trials from now on."""
+
+    numbers: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
-    """The worker cannot begin."""
+    """The worker cannot begin, or cannot go on."""
 
     error: Exception
 

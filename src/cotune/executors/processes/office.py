@@ -17,6 +17,7 @@ from cotune.executors.interruption import Interruption
 from cotune.executors.processes.lifeline import end_group
 from cotune.executors.processes.messages import (
     Answer,
+    Began,
     Broken,
     Call,
     Goodbye,
@@ -75,7 +76,9 @@ class Office:
             jobs = self._inbox.get(block=not self.is_busy)
         except queue.Empty:
             return []
-        self._held |= {(job.number, job.epoch) for job in jobs or ()}
+        if jobs:
+            self._held |= {(job.number, job.epoch) for job in jobs}
+            self._send(Began([job.number for job in jobs]))
         return jobs
 
     def equipment(self, outfit: Outfit) -> Equipment:
@@ -84,7 +87,7 @@ class Office:
         return Equipment(
             outfit.objective, checkpoints, self.interruption, outfit.folder, self._notice, outfit.space,
             lambda name: self.call("recall", name), lambda name, value: self.call("remember", name, value),
-            (lambda *where: self.call("judge", *where)) if outfit.has_judge else None,
+            self._judge if outfit.has_judge else None,
         )  # fmt: skip
 
     def emit(self, events: Sequence[Event]) -> None:
@@ -113,6 +116,16 @@ class Office:
         if self.interruption.is_requested and not self._is_told_to_leave:
             self._is_told_to_leave = True
             self.call("interrupt", self.interruption.signal)
+
+    def _judge(self, number: int, epoch: int, step: int, seconds: float) -> int | None:
+        """As `Equipment.judge`. A trial that is stopped has its outcome; its executor says no more of it."""
+        until: int | None = None
+        try:
+            until = self.call("judge", number, epoch, step, seconds)
+        finally:
+            if until is None:
+                self._held.discard((number, epoch))
+        return until
 
     def _notice(self, text: str) -> None:
         self._send(Notice(text))

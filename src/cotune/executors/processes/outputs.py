@@ -27,7 +27,8 @@ class Outputs:
         if file == self._now:
             return
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(Exception):  # the user's code may have closed or replaced it
+                stream.flush()
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         for stream_number in _STREAMS:
             os.dup2(descriptor, stream_number)

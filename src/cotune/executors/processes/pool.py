@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from multiprocessing.connection import wait as first_of
 from typing import Any, final
 
@@ -17,7 +18,8 @@ from cotune.executors.executor import ENDS, Emit
 from cotune.executors.parcel import Parcel
 from cotune.executors.processes import memory
 from cotune.executors.processes.company import Company
-from cotune.executors.processes.messages import Answer, Broken, Call, Notice, Outfit, Ready, Welcome
+from cotune.executors.processes.lifeline import Guard
+from cotune.executors.processes.messages import Answer, Began, Broken, Call, Notice, Outfit, Ready, Welcome
 from cotune.executors.processes.places import Place
 from cotune.executors.processes.remote import Kept
 from cotune.executors.processes.turns import Turns
@@ -55,6 +57,8 @@ class Pool:
         self._looked_at, self._kills, self._failed_starts = 0.0, memory.kills(), _STARTS - 1
         self._parcel, self._resources = _packed(outfit), ExitStack()
         self._resources.callback(self._parcel.close)
+        self._guard = Guard()
+        self._resources.callback(self._guard.close)
         self._workers: list[Worker] = []
         try:
             self._workers += [self._started(place) for place in places]
@@ -72,6 +76,14 @@ class Pool:
 
     def wait(self, timeout_s: float, emit: Emit) -> None:
         """Hand out jobs and listen until one of them has ended."""
+        try:
+            self._wait(timeout_s, emit)
+        except BaseException:
+            with suppress(CotuneError):
+                self._turns.give_up({}, emit)
+            raise
+
+    def _wait(self, timeout_s: float, emit: Emit) -> None:
         interruption, until = self._equipment.interruption, time.monotonic() + timeout_s
         while not interruption.is_requested:
             self._hand_out()
@@ -95,10 +107,15 @@ class Pool:
 
     def _started(self, place: Place) -> Worker:
         log = self._equipment.folder / "logs" / f"worker-{place.index}.log"
-        return Worker(place, Welcome(sys.path, place.threads, self._limit, log, self._parcel))
+        welcome = Welcome(sys.path, place.threads, self._limit, log, self._parcel)
+        try:
+            return Worker(place, welcome, self._guard)
+        except OSError as error:
+            raise StudyError(f"a worker cannot be started: {error}. Use fewer workers, or free memory.") from error
 
     def _replace(self, worker: Worker) -> None:
-        self._workers[self._workers.index(worker)] = self._started(worker.place)
+        self._workers.remove(worker)
+        self._workers.append(self._started(worker.place))
 
     def _hand_out(self) -> None:
         for job in self._turns.sorted(self._queue):
@@ -127,24 +144,48 @@ class Pool:
         match message:
             case Ready():
                 worker.is_ready, self._failed_starts = True, 0
+            case Began(numbers):
+                for number in numbers:
+                    self._begun(worker, number)
             case Broken(error):
                 raise error
             case Notice(text):
                 self._equipment.notice(text)
-            case Call("emit", (events,)):
-                worker.answer(self._logged(worker, events, emit))
             case Call(name, arguments):
-                worker.answer(_done(self._services[name], arguments))
+                worker.answer(self._answer(worker, name, arguments, emit))
 
-    @property
-    def _services(self) -> Mapping[str, Callable[..., Any]]:
+    def _answer(self, worker: Worker, name: str, arguments: tuple[Any, ...], emit: Emit) -> Answer:
         """What a worker cannot do itself."""
+        if name == "emit":
+            return self._logged(worker, arguments[0], emit)
         kept, equipment = self._kept, self._equipment
-        services: dict[str, Callable[..., Any]] = {
+        services: Mapping[str, Callable[..., Any]] = {
             "save": kept.save, "load": kept.load, "recall": equipment.recall, "remember": equipment.remember,
-            "interrupt": equipment.interruption.request,
+            "interrupt": equipment.interruption.request, "judge": partial(self._judged, worker),
         }  # fmt: skip
-        return services if equipment.judge is None else {**services, "judge": equipment.judge}
+        try:
+            return Answer(services[name](*arguments))
+        except CotuneError as error:
+            return Answer(error=error)
+
+    def _begun(self, worker: Worker, number: int) -> None:
+        """A trial begins, or goes on from a milestone."""
+        if number in worker.in_hand:
+            worker.in_hand[number].since, worker.in_hand[number].has_begun = time.monotonic(), True
+
+    def _judged(self, worker: Worker, number: int, *where: Any) -> int | None:
+        """What becomes of a trial at a milestone that keeps no state: until which step it goes on."""
+        assert self._equipment.judge is not None, "a worker is told whether there is a judge"
+        try:
+            until = self._equipment.judge(number, *where)
+        except LeaseLost:
+            self._forget(worker, [number])
+            raise
+        if until is None:
+            self._forget(worker, [number])
+        else:
+            self._begun(worker, number)
+        return until
 
     def _logged(self, worker: Worker, events: Sequence[Event], emit: Emit) -> Answer:
         """Log what a worker says of its trials, and note what it means for them."""
@@ -152,36 +193,49 @@ class Pool:
             self._turns.log(events, emit)
         except LeaseLost as lost:
             if len({event.number for event in events}) == 1:  # of several, the worker will say which
-                self._forget(worker, events)
+                self._forget(worker, _numbers(events))
             return Answer(error=lost)
         for event in events:
             if isinstance(event, Checkpointed) and event.number in worker.in_hand:
                 worker.in_hand[event.number].has_progress = True
-        self._forget(worker, [event for event in events if isinstance(event, ENDS)])
-        return Answer()
-
-    def _forget(self, worker: Worker, events: Iterable[Event]) -> None:
-        """The worker has these trials no more."""
-        for number in {event.number for event in events if event.number is not None}:
+        for number in _numbers(event for event in events if isinstance(event, ENDS)):
             worker.in_hand.pop(number, None)
             self._company.acquit(number)
+        return Answer()
+
+    def _forget(self, worker: Worker, numbers: Iterable[int]) -> None:
+        """These trials are over, without an end that the worker tells."""
+        for number in numbers:
+            worker.in_hand.pop(number, None)
+            self._company.acquit(number)
+            self._turns.leave(number)
 
     # ------------------------------------------------------------------ what goes wrong
 
     def _look_after(self, emit: Emit) -> None:
-        """Now and then: put an end to what takes too long or too much."""
+        """Now and then: notice who is dead though children hold its pipe, and end what takes too long or too much."""
         now = time.monotonic()
         if now < self._looked_at + _TICK_S:
             return
         self._looked_at = now
-        for worker in [worker for worker in self._workers if worker.in_hand]:
-            seconds = max(now - one.begun_at for one in worker.in_hand.values())
-            if self._timeout is not None and seconds > self._timeout:
-                worker.kill()
-                self._lose(worker, "timeout", f"it took more than trial_timeout={self._timeout:g} s", emit)
-            elif self._limit is not None and (used := memory.used(worker.pid)) > self._limit:
-                worker.kill()
-                self._lose(worker, "out of memory", f"its worker took {used / 1e6:.0f} MB, more than it may", emit)
+        for worker in list(self._workers):
+            if worker.has_ended:
+                with suppress(EOFError):
+                    for message in worker.messages():
+                        self._take(worker, message, emit)
+                self._bury(worker, emit)
+            elif worker.in_hand:
+                self._look_at(worker, now, emit)
+        self._kills = memory.kills()
+
+    def _look_at(self, worker: Worker, now: float, emit: Emit) -> None:
+        seconds = max(now - one.since for one in worker.in_hand.values())
+        if self._timeout is not None and seconds > self._timeout:
+            worker.kill()
+            self._lose(worker, "timeout", f"it took more than trial_timeout={self._timeout:g} s", emit)
+        elif self._limit is not None and (used := memory.used(worker.pid, self._limit)) > self._limit:
+            worker.kill()
+            self._lose(worker, "out of memory", f"its worker took {used / 1e6:.0f} MB, more than it may", emit)
 
     def _bury(self, worker: Worker, emit: Emit) -> None:
         """A worker ended by itself, or by somebody else's hand."""
@@ -191,11 +245,10 @@ class Pool:
             self._workers.remove(worker)
             said = worker.last_words or "(nothing)"
             raise StudyError(f"a worker {in_words(code)} before it could begin. It said:\n{said}")
-        before, self._kills = self._kills, memory.kills()
         if code == 0:
             self._replace(worker)
             self._release(worker.in_hand.values(), emit)
-        elif code == -signal.SIGKILL and self._kills > before:
+        elif code == -signal.SIGKILL and memory.kills() > self._kills:
             self._lose(worker, "out of memory", "the machine ran out of memory, and its worker was killed", emit)
         else:
             self._lose(worker, "crash", f"its worker {in_words(code)}", emit)
@@ -203,9 +256,10 @@ class Pool:
     def _lose(self, worker: Worker, cause: str, reason: str, emit: Emit) -> None:
         """A worker is gone, with the trials that it had in hand. Of several it is not clear whose fault it was."""
         self._replace(worker)
-        lost = list(worker.in_hand.values())
+        self._release([one for one in worker.in_hand.values() if not one.has_begun], emit)
+        lost = [one for one in worker.in_hand.values() if one.has_begun]
         if len(lost) > 1:
-            self._company.suspect(list(worker.in_hand))
+            self._company.suspect([one.job.number for one in lost])
             self._equipment.notice(f"{cause} with {len(lost)} trials in a worker; they go on in halves ({reason})")
             self._release(lost, emit)
         elif lost:
@@ -221,7 +275,7 @@ class Pool:
             _log([Reclaimed(job.number, job.epoch)], emit)
             return
         if cause == "crash":
-            reason += f", as {ATTEMPTS - 1} before it did"
+            reason += f"; {ATTEMPTS} have died without getting the trial further"
         with suppress(LeaseLost):
             self._turns.log([outcome.failed(job, cause, reason, lost.seconds)], emit)
 
@@ -256,11 +310,8 @@ def _packed(outfit: Outfit) -> Parcel:
         ) from error
 
 
-def _done(service: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
-    try:
-        return Answer(service(*arguments))
-    except CotuneError as error:
-        return Answer(error=error)
+def _numbers(events: Iterable[Event]) -> set[int]:
+    return {event.number for event in events if event.number is not None}
 
 
 def _log(events: Sequence[Event], emit: Emit) -> None:

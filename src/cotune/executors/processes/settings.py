@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -52,10 +53,7 @@ class Processes:
     def __post_init__(self) -> None:
         if self.workers != "auto":
             whole_number("Processes(workers=", self.workers)
-        if self.each not in _EACH if isinstance(self.each, str) else not callable(getattr(self.each, "equip", None)):
-            raise StudyError(f"Processes(each={self.each!r}) takes 'auto', 'inline', 'fused' or ct.Fused(...)")
-        if isinstance(self.each, Processes):
-            raise StudyError("Processes(each=ct.Processes(...)) nests workers in workers; use 'auto'")
+        _check_each(self.each)
         timeout = self.trial_timeout
         if timeout is not None and (
             isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0
@@ -78,6 +76,16 @@ class Processes:
     def n_workers(self) -> int:
         """How many there will be on this machine."""
         return n_places(None if self.workers == "auto" else self.workers)
+
+    @property
+    def most_together(self) -> tuple[int | None, int]:
+        """So many trials at a time, None: any number, in so many processes, as far as the result may follow from it."""
+        return (self.at_once, 1) if self.ordered else (None, self.n_workers)
+
+    @property
+    def alone(self) -> Processes:
+        """The same with a single worker."""
+        return replace(self, workers=1)
 
     def around(self, engine: Equippable) -> Processes:
         """The same with this in each worker."""
@@ -103,7 +111,27 @@ class Processes:
         return Pool(
             outfit, replace(equipment, judge=judge), places(n, threads),
             lanes=inner.lanes if isinstance(inner, Fused) else 1,
-            at_once=equipment.settled("at once", self.at_once) if self.ordered else None,
+            at_once=self._settled_at_once(equipment) if self.ordered else None,
             trial_timeout=self.trial_timeout,
             memory_limit=None if self.memory_limit is None else checked_limit(self.memory_limit),
         )  # fmt: skip
+
+    def _settled_at_once(self, equipment: Equipment) -> int:
+        """What the study was begun with, because the result follows from it."""
+        settled: int = equipment.settled("at once", self.at_once)
+        if settled != self.at_once:
+            equipment.notice(f"goes on with at_once={settled}, with which it was begun, not {self.at_once}")
+        return settled
+
+
+def _check_each(each: object) -> None:
+    if isinstance(each, Processes):
+        raise StudyError("Processes(each=ct.Processes(...)) nests workers in workers; use 'auto'")
+    if isinstance(each, type):
+        raise StudyError(f"Processes(each={each.__name__}) is a class; pass an object: each={each.__name__}()")
+    if each not in _EACH if isinstance(each, str) else not callable(getattr(each, "equip", None)):
+        near = difflib.get_close_matches(str(each), _EACH, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise StudyError(
+            f"Processes(each={each!r}) takes 'auto', 'inline', 'fused', ct.Inline(...) or ct.Fused(...).{hint}"
+        )

@@ -61,13 +61,14 @@ class Turns:
         return had_news
 
     def give_up(self, seconds: Mapping[int, float], emit: Emit) -> None:
-        """Log the ends whose turn has come, and give all other jobs back. seconds: that they trained, if they did."""
-        is_turn = True
-        for job in sorted(self._jobs.values(), key=_due):
-            end = self._ends.get(job.number)
-            is_turn = is_turn and end is not None and not isinstance(end, Released)
-            self._ends[job.number] = end if end and is_turn else _released(job, end, seconds)
-            self._let_out(job.number, emit)
+        """Give all jobs back, also those whose ends wait: between two ends there would have been a decision.
+
+        seconds: that trials have trained.
+        """
+        for number, job in sorted(self._jobs.items()):
+            spent = getattr(self._ends.get(number), "seconds", seconds.get(number, 0.0))
+            self._ends[number] = Released(number, job.epoch, spent)
+            self._let_out(number, emit)
 
     def _let_out(self, number: int, emit: Emit) -> None:
         end = self._ends[number]
@@ -79,7 +80,3 @@ class Turns:
 def _due(job: Job) -> tuple[int, int]:
     """After which round a job ends, and its number; one of unknown length takes a round."""
     return job.begun + (job.until or job.steps or job.step + 1), job.number
-
-
-def _released(job: Job, end: Event | None, seconds: Mapping[int, float]) -> Released:
-    return Released(job.number, job.epoch, getattr(end, "seconds", seconds.get(job.number, 0.0)))

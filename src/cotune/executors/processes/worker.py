@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Any, final
 
 import cotune
-from cotune.executors.processes.lifeline import end_group
+from cotune.executors.processes.lifeline import Guard, end_group
 from cotune.executors.processes.messages import Goodbye, Leave, Welcome, Work
 from cotune.executors.processes.places import Place
 from cotune.records import Job
@@ -28,23 +28,27 @@ _SHOWN = 2000
 
 @dataclass(slots=True)
 class Assignment:
-    """A job in a worker's hands. has_progress: whether a checkpoint was made of it there."""
+    """A job in a worker's hands, given at `since` or begun then. has_begun: whether the worker has said so.
+
+    has_progress: whether a checkpoint was made of it there.
+    """
 
     job: Job
-    begun_at: float
+    since: float = field(default_factory=time.monotonic)
+    has_begun: bool = False
     has_progress: bool = False
 
     @property
     def seconds(self) -> float:
-        """Since it was handed out, until now."""
-        return round(time.monotonic() - self.begun_at, 6)
+        """So long it has trained, until now."""
+        return round(time.monotonic() - self.since, 6) if self.has_begun else 0.0
 
 
 @final
 class Worker:
     """One process that trains. in_hand: trial -> its assignment. is_ready: whether it has said that work may come."""
 
-    def __init__(self, place: Place, welcome: Welcome) -> None:
+    def __init__(self, place: Place, welcome: Welcome, guard: Guard) -> None:
         self.place, self.in_hand, self.is_ready = place, dict[int, Assignment](), False
         self._log = log = welcome.log
         self.pipe, theirs = Pipe()
@@ -57,12 +61,13 @@ class Worker:
                 pass_fds=(theirs.fileno(), welcome.outfit.descriptor), env=_environment(place),
             )  # fmt: skip
         theirs.close()
-        self.pid = self._process.pid
+        self.pid, self._guard = self._process.pid, guard
+        guard.watch(self.pid)
         self._post(welcome)
 
     def give(self, job: Job) -> None:
         """Hand out a job."""
-        self.in_hand[job.number] = Assignment(job, time.monotonic())
+        self.in_hand[job.number] = Assignment(job)
         self._post(Work([job]))
 
     def ask_to_leave(self) -> None:
@@ -84,6 +89,7 @@ class Worker:
     def kill(self) -> int:
         """End it now, with everything that it started; its exit code, or the signal that ended it with a minus."""
         end_group(self.pid)  # before its number is given back
+        self._guard.forget(self.pid)
         self.pipe.close()
         code = self._process.wait()
         with suppress(OSError):
@@ -129,7 +135,7 @@ class Worker:
         return ""
 
     def _post(self, message: Any) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # its end is noticed by its pipe
+        with suppress(OSError):  # that it has ended is noticed elsewhere
             self.pipe.send(message)
 
 
