@@ -14,6 +14,8 @@ _PR_SET_PDEATHSIG = 1
 _GUARD = """
 import os, signal, sys
 leaders = set()
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
 for line in sys.stdin:
     (leaders.add if line[0] == "+" else leaders.discard)(int(line[1:]))
 for leader in leaders:
