@@ -28,7 +28,18 @@ from cotune.executors.parcel import Parcel
 from cotune.executors.processes import Processes, places
 from cotune.executors.processes.company import Company
 from cotune.executors.processes.memory import checked_limit
-from cotune.records import Checkpoint, Checkpointed, Event, Failed, Finished, Reached, Reclaimed, Released, Reported
+from cotune.records import (
+    Checkpoint,
+    Checkpointed,
+    Event,
+    Failed,
+    Finished,
+    Job,
+    Reached,
+    Reclaimed,
+    Released,
+    Reported,
+)
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 IMPATIENT = {"each": Inline(checkpoint_s=0.0)}
@@ -261,6 +272,34 @@ def test_of_lanes_that_crash_together_the_culprit_is_found_and_the_others_finish
         (failed,) = [trial for trial in study.trials if trial.failure]
     assert failed.config.name == "h" and failed.failure.cause == "crash"
     assert all(state is State.DONE for name, state in states.items() if name != "h")
+
+
+class Counting:
+    """An executor that says with how many others each of its jobs was handed to it."""
+
+    lanes = 4
+
+    def equip(self, equipment: object) -> Counting:
+        self.slots, self.jobs = 4, []
+        return self
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
+
+    def wait(self, timeout_s: float, emit: Callable) -> None:
+        emit([Finished(one.number, one.epoch, 1, {"value": float(len(self.jobs))}) for one in self.jobs])
+        self.jobs = []
+
+    def close(self) -> None: ...
+
+
+def test_jobs_that_come_together_are_handed_out_together_and_evenly(made: Callable) -> None:
+    ours = made(lambda trial: 1.0, workers=2, each=Counting())
+    assert ours.executor.slots == 8
+    assert until(lambda: ours.executor.wait(0.01, ours.emit) or all(one.is_ready for one in ours.executor._workers), 20)
+    ours.executor.submit([job(number) for number in range(6)])
+    assert until(lambda: ours.executor.wait(0.01, ours.emit) or len(ours.events) == 6)
+    assert [event.metrics["value"] for event in ours.events] == [3.0] * 6
 
 
 def test_suspects_are_separated_until_each_is_alone() -> None:

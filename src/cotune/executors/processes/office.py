@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -71,15 +72,18 @@ class Office:
         self._send(Broken(error))
 
     def work(self) -> Sequence[Job] | None:
-        """New jobs, of which there may be none while others are in work; None if there will be no more."""
-        try:
-            jobs = self._inbox.get(block=not self.is_busy)
-        except queue.Empty:
-            return []
-        if jobs:
-            self._held |= {(job.number, job.epoch) for job in jobs}
-            self._send(Began([job.number for job in jobs]))
-        return jobs
+        """All new jobs, of which there may be none while others are in work; None if there will be no more."""
+        new = list[Job]()
+        with suppress(queue.Empty):
+            while True:
+                jobs = self._inbox.get(block=not (self.is_busy or new))
+                if jobs is None:
+                    return None
+                new += jobs
+        if new:
+            self._held |= {(job.number, job.epoch) for job in new}
+            self._send(Began([job.number for job in new]))
+        return new
 
     def equipment(self, outfit: Outfit) -> Equipment:
         """What an executor in this process trains with; what it lacks here is asked of the search."""

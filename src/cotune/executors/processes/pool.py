@@ -118,15 +118,22 @@ class Pool:
         self._workers.append(self._started(worker.place))
 
     def _hand_out(self) -> None:
+        if not self._queue:
+            return
+        ready = [worker for worker in self._workers if worker.is_ready and not worker.has_ended]
+        shares = {worker: list[Job]() for worker in ready}
         for job in self._turns.sorted(self._queue):
-            free = [worker for worker in self._workers if self._has_room(worker, job.number)]
+            taken = {worker: [*worker.in_hand, *(one.number for one in shares[worker])] for worker in ready}
+            free = [
+                worker for worker, others in taken.items()
+                if len(others) < self._lanes and self._company.suits(job.number, others)
+            ]  # fmt: skip
             if free:
                 self._queue.remove(job)
-                min(free, key=lambda worker: len(worker.in_hand)).give(job)
-
-    def _has_room(self, worker: Worker, number: int) -> bool:
-        is_free = worker.is_ready and len(worker.in_hand) < self._lanes and not worker.has_ended
-        return is_free and self._company.suits(number, worker.in_hand)
+                shares[min(free, key=lambda worker: len(taken[worker]))].append(job)
+        for worker, jobs in shares.items():
+            if jobs:
+                worker.give(jobs)
 
     # ------------------------------------------------------------------ facts from workers
 
