@@ -123,9 +123,13 @@ def test_what_cannot_be_replayed_says_why() -> None:
         study.replay(0)
 
 
-def test_a_machine_that_has_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_has_changed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = ct.Study(lambda trial: trial.config.x, {"x": (0.0, 1.0)}, minimize="loss", strategy="random")
     study.optimize(trials=1, progress=False)
     now = torch.__version__
     monkeypatch.setattr(torch, "__version__", "9.9")
     assert study.replay(0).machine == {"torch": (now, "9.9")}
+    study.optimize(trials=2)
+    assert f"the machine has changed (torch {now} then, 9.9 now)" in capsys.readouterr().err

@@ -33,7 +33,7 @@ from cotune.records import (
 from cotune.study.log import Log
 from cotune.study.loop import job_of
 from cotune.study.objectives import Target
-from cotune.study.search import machine, training_threads
+from cotune.study.search import changed, training_threads
 
 _POLL_S = 0.5
 
@@ -86,10 +86,8 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
             trained = _trained(engine, history, number)
         finally:
             engine.close()
-        now = machine()
-    then = history.settings.get("machine", {})
-    changed = {name: (then[name], value) for name, value in now.items() if then.get(name, value) != value}
-    return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), changed)
+    differences = changed(history.settings.get("machine", {}))
+    return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), differences)
 
 
 @dataclass(slots=True)

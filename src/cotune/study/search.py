@@ -7,7 +7,7 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -60,9 +60,10 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     """Search until the budget is spent. Raises Interrupted after a signal, StudyStopped if the start all failed."""
     interruption, keeper = Interruption(), Keeper(workshop.checkpoints)
     hint = resume_hint(workshop.path)
-    log.settle("machine", machine())
+    then = log.settle("machine", machine())
     with ExitStack() as stack:
         stack.enter_context(panel)
+        panel.note(_told(changed(then)))
         panel.note(planner.outline(log.history.steps))
         stack.enter_context(training_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
@@ -147,6 +148,18 @@ def machine() -> dict[str, Any]:
         "gpus": torch.cuda.device_count(),
         "threads": torch.get_num_threads(),
     }
+
+
+def changed(then: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Name -> (then, now) of what was recorded when the study was begun and is another now."""
+    return {name: (then[name], now) for name, now in machine().items() if then.get(name, now) != now}
+
+
+def _told(differences: Mapping[str, tuple[Any, Any]]) -> str:
+    if not differences:
+        return ""
+    names = ", ".join(f"{name} {then} then, {now} now" for name, (then, now) in differences.items())
+    return f"the machine has changed ({names}); results may differ in their last bits from what they would have been"
 
 
 def resume_hint(path: Path | None) -> str:
