@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import example, given
 
 from cotune.cli.documents import as_text
 from cotune.cli.wording import sparkline
@@ -16,6 +16,8 @@ def test_a_sparkline_has_a_character_per_value_up_to_sixty(values):
     assert set(line) <= set(" ▁▂▃▄▅▆▇█")
 
 
+@example([0.0, 5e-324])
+@example([-1.7e308, 1.7e308])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=60))
 def test_a_sparkline_is_lowest_at_the_minimum_and_highest_at_the_maximum(values):
     line = sparkline(values)

@@ -181,8 +181,11 @@ def curve(values: Sequence[float]) -> str:
 
 
 def _bar(value: float, low: float, high: float) -> str:
-    share = value / 2 - low / 2  # halves: the span of two floats may overflow
-    return _BARS[int(share / (high / 2 - low / 2) * (len(_BARS) - 1))] if high > low else _BARS[0]
+    if high <= low:
+        return _BARS[0]
+    scale = 1.0 if math.isfinite(high - low) else 0.5  # the span of two floats may overflow
+    share = (scale * value - scale * low) / (scale * high - scale * low)
+    return _BARS[int(share * (len(_BARS) - 1))]
 
 
 def _spelled(value: Any) -> str:
