@@ -11,10 +11,14 @@ from benchmarks import (
     fused_auto,
     imports,
     latency,
+    long,
+    memory,
     open_study,
     parallel,
     planning,
     throughput,
+    wall,
+    workers,
 )
 
 
@@ -32,6 +36,10 @@ def main() -> None:
         planning,
         demo,
         demo_race,
+        memory,
+        wall,
+        workers,
+        long,
     ):
         print(f"\n{benchmark.__name__}")
         benchmark.main()

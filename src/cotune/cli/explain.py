@@ -10,7 +10,7 @@ import click
 from cotune.cli import documents, reasons, wording
 from cotune.cli.arguments import as_json, study_folder
 from cotune.cli.layout import print_facts
-from cotune.cli.mistake import Mistake
+from cotune.cli.outcome import require_trial
 from cotune.explain import calibration, choices, explanation
 from cotune.study import Study
 
@@ -28,9 +28,8 @@ def explain(folder: Path, number: int | None, is_json: bool) -> None:
     with Study.open(folder) as study:
         if number is None:
             _explain_study(study, is_json)
-        elif number >= len(study.trials):
-            raise Mistake(f"there is no trial {number}; the study has {len(study.trials)} trials, counted from 0")
         else:
+            require_trial(study, number)
             _explain_trial(study, number, is_json)
 
 

@@ -1,9 +1,10 @@
-"""How a search that was run from the command line ends."""
+"""How a search that was run from the command line ends, and what commands ask of a study."""
 
 from __future__ import annotations
 
 from cotune.cli import wording
 from cotune.cli.layout import print_facts
+from cotune.cli.mistake import Mistake
 from cotune.errors import NoResult
 from cotune.printable import printable
 from cotune.study import Study
@@ -37,3 +38,9 @@ def require_result(study: Study) -> None:
         f"{len(failed)} trials failed and none has a result. Trial {failed[-1].number}: "
         f"{failed[-1].failure.reason}{where}"
     )
+
+
+def require_trial(study: Study, number: int) -> None:
+    """Raise Mistake if the study has no trial of that number."""
+    if number >= len(study.trials):
+        raise Mistake(f"there is no trial {number}; the study has {len(study.trials)} trials, counted from 0")

@@ -9,7 +9,7 @@ import click
 from cotune.cli import documents, wording
 from cotune.cli.arguments import as_json
 from cotune.cli.layout import print_facts
-from cotune.cli.mistake import Mistake
+from cotune.cli.outcome import require_trial
 from cotune.cli.user_file import study_in
 from cotune.printable import printable
 from cotune.study.trials import shown
@@ -26,8 +26,7 @@ def replay(target: str, number: int, *, is_json: bool) -> None:
     is not the same to the last bit.
     """
     with study_in(target) as study:
-        if number >= len(study.trials):
-            raise Mistake(f"there is no trial {number}; the study has {len(study.trials)} trials, counted from 0")
+        require_trial(study, number)
         found = study.replay(number)
     if is_json:
         documents.print_json({**asdict(found), "is_same": found.is_same})

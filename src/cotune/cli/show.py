@@ -10,8 +10,7 @@ import click
 from cotune.cli import documents, wording
 from cotune.cli.arguments import as_json, study_folder
 from cotune.cli.layout import print_facts
-from cotune.cli.mistake import Mistake
-from cotune.cli.outcome import print_winners
+from cotune.cli.outcome import print_winners, require_trial
 from cotune.printable import printable, printable_lines
 from cotune.records import Trial, read_decision
 from cotune.study import Study
@@ -29,9 +28,9 @@ def show(folder: Path, number: int | None, is_json: bool) -> None:
     with Study.open(folder) as study:
         if number is None:
             _show_study(study, is_json)
-        elif number >= len(study.trials):
-            raise Mistake(f"there is no trial {number}; the study has {len(study.trials)} trials, counted from 0")
-        elif is_json:
+            return
+        require_trial(study, number)
+        if is_json:
             documents.print_json(documents.of_trial(study.trials[number]))
         else:
             _print_trial(study.trials[number], study)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cotune.errors import StudyError
+from cotune.executors import folders
 from cotune.executors.executor import Executor
 from cotune.executors.interruption import Interruption
 from cotune.executors.snapshot import Snapshot
@@ -68,7 +69,7 @@ class Equipment:
 
     def directory(self, number: int) -> Path:
         """A folder of the trial's own, made when it is asked for."""
-        folder = self.folder / "trials" / f"{number:06d}"
+        folder = folders.of_trial(self.folder, number)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from cotune.errors import LeaseLost
 from cotune.records import Event, Failed, Finished, Job, Reached, Released
 
 Emit = Callable[[Sequence[Event]], None]
@@ -35,6 +37,12 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End everything that was started; jobs that did not end are left to be reclaimed."""
+
+
+def emit_unless_lost(events: Sequence[Event], emit: Emit) -> None:
+    """A trial that lost its lease leaves no trace."""
+    with suppress(LeaseLost):
+        emit(events)
 
 
 def isolates(executor: Executor) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Any
 
 from cotune.config import Config
-from cotune.errors import LeaseLost, StudyError
+from cotune.errors import StudyError
 from cotune.executors.equipment import Equipment
-from cotune.executors.executor import Emit, Executor
+from cotune.executors.executor import Emit, Executor, emit_unless_lost
 from cotune.executors.inline import Inline
 from cotune.records import Event, Failed, Finished, Job, Reached, Released, Reported, whole_number
 
@@ -80,12 +79,12 @@ class _SimulatedExecutor:
             heappush(self._arrivals, self._worked_off(self._jobs.popleft()))
         if self._interruption.is_requested:
             for arrival in sorted(self._arrivals):
-                _log(arrival.given_back, emit)
+                emit_unless_lost(arrival.given_back, emit)
             self._arrivals.clear()
         elif self._arrivals:
             arrival = heappop(self._arrivals)
             self._now_s = arrival.at_s
-            _log(arrival.events, emit)
+            emit_unless_lost(arrival.events, emit)
         else:
             time.sleep(timeout_s)
 
@@ -103,12 +102,6 @@ class _SimulatedExecutor:
         taken_s = sum(self._seconds(job.config, epoch) for epoch in range(job.step, last))
         timed = [_taking(event, taken_s) for event in events]
         return _Arrival(self._now_s + taken_s, job.number, job.epoch, timed)
-
-
-def _log(events: Sequence[Event], emit: Emit) -> None:
-    """A trial that lost its lease leaves no trace."""
-    with suppress(LeaseLost):
-        emit(events)
 
 
 def _taking(event: Event, seconds: float) -> Event:

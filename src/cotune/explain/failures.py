@@ -23,14 +23,13 @@ class FailureKind:
 def failures(history: History) -> list[FailureKind]:
     """All kinds of failures, the commonest first."""
     kinds = dict[tuple[str, str], list[int]]()
+    reasons = dict[tuple[str, str], str]()
     for number in range(len(history)):
         failure = history.failure(number)
         if failure is not None:
             name = _ERROR.match(failure.reason) if failure.cause == "error" else None
-            kinds.setdefault((failure.cause, name[0] if name else ""), []).append(number)
-    found = [
-        FailureKind(cause, error, tuple(numbers), last.reason)
-        for (cause, error), numbers in kinds.items()
-        if (last := history.failure(numbers[-1])) is not None
-    ]
+            kind = failure.cause, name[0] if name else ""
+            kinds.setdefault(kind, []).append(number)
+            reasons[kind] = failure.reason
+    found = [FailureKind(*kind, tuple(numbers), reasons[kind]) for kind, numbers in kinds.items()]
     return sorted(found, key=lambda kind: -len(kind.trials))

@@ -33,7 +33,7 @@ from cotune.records import (
 from cotune.study.log import Log
 from cotune.study.loop import job_of
 from cotune.study.objectives import Target
-from cotune.study.search import changed, training_threads
+from cotune.study.search import changed, machine, training_threads
 
 _POLL_S = 0.5
 
@@ -86,7 +86,7 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
             trained = _trained(engine, history, number)
         finally:
             engine.close()
-    differences = changed(history.settings.get("machine", {}))
+    differences = changed(history.settings.get("machine", {}), machine())
     return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), differences)
 
 

@@ -40,7 +40,7 @@ from cotune.training.checkpoint import write
 
 def checkpoints_at(path: Path | None) -> CheckpointStore:
     """Where a study keeps its trials' states: in its folder, or in memory."""
-    return MemoryCheckpoints() if path is None else FolderCheckpoints(path.absolute() / "checkpoints")
+    return MemoryCheckpoints() if path is None else FolderCheckpoints(path / "checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,16 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     """Search until the budget is spent. Raises Interrupted after a signal, StudyStopped if the start all failed."""
     interruption, keeper = Interruption(), Keeper(workshop.checkpoints)
     hint = resume_hint(workshop.path)
-    then = log.settle("machine", machine())
+    now = machine()
+    then = log.settle("machine", now)
     with ExitStack() as stack:
         stack.enter_context(panel)
-        panel.note(_told(changed(then)))
+        panel.note(_told(changed(then, now)))
         panel.note(planner.outline(log.history.steps))
         stack.enter_context(training_threads(log, workshop.target))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
-            workshop.target.objective, workshop.checkpoints, interruption, (workshop.path or scratch).absolute(),
+            workshop.target.objective, workshop.checkpoints, interruption, workshop.path or scratch,
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
             partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
@@ -150,9 +151,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def changed(then: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Name -> (then, now) of what was recorded when the study was begun and is another now."""
-    return {name: (then[name], now) for name, now in machine().items() if then.get(name, now) != now}
+def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Name -> (then, now) of what was recorded of the machine when the study was begun and is another now."""
+    return {name: (then[name], value) for name, value in now.items() if then.get(name, value) != value}
 
 
 def _told(differences: Mapping[str, tuple[Any, Any]]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
+from cotune.executors.folders import log_of_trial
 from cotune.records import Created, Enqueued, History, Resumed, Started
 from cotune.schedulers import PBT, Scheduler
 from cotune.seeds import Purpose, integer
@@ -88,13 +89,14 @@ class Study:
         Loads no torch and imports nothing that is named in the files. Raises StudyError if there is no study.
         """
         folder = arguments.checked_path(path, "Study.open(")
-        log = Log(SqliteStorage(folder.absolute()))
+        home = folder.absolute()
+        log = Log(SqliteStorage(home))
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
         study._space, study._strategy, study._scheduler = log.history.space, None, None
         study._target, study._executor, study._is_open_for_reading, study._is_auto = None, "auto", True, False
-        study._path, study._log, study._checkpoint_store = folder, log, None
+        study._path, study._home, study._log, study._checkpoint_store = folder, home, log, None
         return study
 
     # ------------------------------------------------------------------ searching
@@ -133,13 +135,12 @@ class Study:
         self._require_whole()
         if self._target is None:
             raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
-        executor = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
         title = f"cotune {self._path}" if self._path else "cotune"
         planner = self._planner(budget, stopping)
         self._log.renew("stopping", stopping.to_json())
         choice = self.settings["strategy"] if self._is_auto else None
         panel = Panel(budget, stopping=stopping, title=title, choice=choice, hints=self._space.hints, is_shown=progress)
-        workshop = search.Workshop(self._target, executor, self._checkpoints, self._path)
+        workshop = search.Workshop(self._target, self._asked_executor, self._checkpoints, self._home)
         search.run(self._log, planner, workshop, panel)
         return self
 
@@ -294,7 +295,7 @@ class Study:
 
     def log_of(self, number: int) -> Path | None:
         """The file with what a trial printed in a process of its own; None if there is none."""
-        file = None if self._path is None else self._path / "logs" / f"{number:06d}.log"
+        file = None if self._path is None else log_of_trial(self._path, number)
         return file if file is not None and file.exists() else None
 
     def replay(self, number: int) -> Replay:
@@ -309,8 +310,7 @@ class Study:
         self._require_whole()
         if self._target is None:
             raise StudyError("this study has nothing to train again: its trials were told by hand")
-        asked = auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
-        executor, _ = search.chosen_executor(self._log, self._target, self._planner(Budget()), asked)
+        executor, _ = search.chosen_executor(self._log, self._target, self._planner(Budget()), self._asked_executor)
         return replay.replay(self._log, self._target, getattr(executor, "alone", executor), trial.number)
 
     def close(self) -> None:
@@ -337,14 +337,20 @@ class Study:
     def _attach(self, path: Path | None, durability: Durability) -> None:
         storage: Storage = arguments.storage_at(path, durability)
         self._path, self._log, self._is_open_for_reading = path, Log(storage, self._space), False
+        self._home = None if path is None else path.absolute()  # wherever the process moves to later
         self._checkpoint_store: CheckpointStore | None = None
+
+    @property
+    def _asked_executor(self) -> Equippable | None:
+        """What was asked for, by name or as an object; None where that is left to a measurement."""
+        return auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
 
     @property
     def _checkpoints(self) -> CheckpointStore:
         if self._checkpoint_store is None:
             from cotune.study.search import checkpoints_at  # loads torch
 
-            self._checkpoint_store = checkpoints_at(self._path)
+            self._checkpoint_store = checkpoints_at(self._home)
         return self._checkpoint_store
 
     def _planner(self, budget: Budget, stopping: Stopping | None = None) -> Planner:

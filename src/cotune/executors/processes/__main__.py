@@ -57,7 +57,7 @@ def _set_up(office: Office) -> tuple[Executor, Outputs] | None:
     except Exception as error:  # noqa: BLE001 - of the user's modules, which are imported here anew
         office.broken(_sendable(error, "a worker cannot load what it shall train"))
     else:
-        return executor, Outputs(welcome.log)
+        return executor, Outputs(welcome.log, outfit.folder)
     return None
 
 

@@ -8,22 +8,24 @@ from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
+from cotune.executors.folders import log_of_trial
+
 _STREAMS = (1, 2)
 
 
 class Outputs:
     """Directs standard output and standard error, also those of libraries and child processes, into files."""
 
-    def __init__(self, log: Path) -> None:
-        """log: the worker's own file; trials have theirs beside it."""
-        self._own, self._now = log, log
+    def __init__(self, log: Path, folder: Path) -> None:
+        """log: the worker's own file. folder: the study's, in which trials have theirs."""
+        self._own, self._now, self._folder = log, log, folder
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(line_buffering=True, errors="replace")
 
     def of(self, number: int | None) -> None:
         """From now on it is a trial's; None: nobody's in particular."""
-        file = self._own if number is None else self._own.parent / f"{number:06d}.log"
+        file = self._own if number is None else log_of_trial(self._folder, number)
         if file == self._now:
             return
         for stream in (sys.stdout, sys.stderr):

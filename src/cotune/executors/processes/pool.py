@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import wait as first_of
@@ -14,7 +14,8 @@ from typing import Any, final
 from cotune.errors import CotuneError, LeaseLost, StudyError
 from cotune.executors import outcome
 from cotune.executors.equipment import Equipment
-from cotune.executors.executor import ENDS, Emit
+from cotune.executors.executor import ENDS, Emit, emit_unless_lost
+from cotune.executors.folders import log_of_worker
 from cotune.executors.parcel import Parcel
 from cotune.executors.processes import memory
 from cotune.executors.processes.company import Company
@@ -106,7 +107,7 @@ class Pool:
     # ------------------------------------------------------------------ jobs to workers
 
     def _started(self, place: Place) -> Worker:
-        log = self._equipment.folder / "logs" / f"worker-{place.index}.log"
+        log = log_of_worker(self._equipment.folder, place.index)
         welcome = Welcome(sys.path, place.threads, self._limit, log, self._parcel)
         try:
             return Worker(place, welcome, self._guard)
@@ -199,22 +200,26 @@ class Pool:
         try:
             self._turns.log(events, emit)
         except LeaseLost as lost:
-            if len({event.number for event in events}) == 1:  # of several, the worker will say which
-                self._forget(worker, _numbers(events))
+            numbers = _numbers(events)
+            if len(numbers) == 1:  # of several, the worker will say which
+                self._forget(worker, numbers)
             return Answer(error=lost)
         for event in events:
             if isinstance(event, Checkpointed) and event.number in worker.in_hand:
                 worker.in_hand[event.number].has_progress = True
-        for number in _numbers(event for event in events if isinstance(event, ENDS)):
-            worker.in_hand.pop(number, None)
-            self._company.acquit(number)
+        self._drop(worker, _numbers(event for event in events if isinstance(event, ENDS)))
         return Answer()
 
-    def _forget(self, worker: Worker, numbers: Iterable[int]) -> None:
-        """These trials are over, without an end that the worker tells."""
+    def _drop(self, worker: Worker, numbers: Iterable[int]) -> None:
+        """The worker is done with these trials."""
         for number in numbers:
             worker.in_hand.pop(number, None)
             self._company.acquit(number)
+
+    def _forget(self, worker: Worker, numbers: Collection[int]) -> None:
+        """These trials are over, without an end that the worker tells."""
+        self._drop(worker, numbers)
+        for number in numbers:
             self._turns.leave(number)
 
     # ------------------------------------------------------------------ what goes wrong
@@ -279,7 +284,7 @@ class Pool:
         if cause == "crash" and deaths < ATTEMPTS:
             self._equipment.notice(f"trial {job.number}: {reason}; another one takes it over")
             self._turns.leave(job.number)
-            _log([Reclaimed(job.number, job.epoch)], emit)
+            emit_unless_lost([Reclaimed(job.number, job.epoch)], emit)
             return
         if cause == "crash":
             reason += f"; {ATTEMPTS} have died without getting the trial further"
@@ -304,7 +309,7 @@ class Pool:
     def _release(self, lost: Iterable[Assignment], emit: Emit) -> None:
         for one in lost:
             self._turns.leave(one.job.number)
-            _log([Released(one.job.number, one.job.epoch, one.seconds)], emit)
+            emit_unless_lost([Released(one.job.number, one.job.epoch, one.seconds)], emit)
 
 
 def _packed(outfit: Outfit) -> Parcel:
@@ -319,12 +324,6 @@ def _packed(outfit: Outfit) -> Parcel:
 
 def _numbers(events: Iterable[Event]) -> set[int]:
     return {event.number for event in events if event.number is not None}
-
-
-def _log(events: Sequence[Event], emit: Emit) -> None:
-    """A trial that lost its lease leaves no trace."""
-    with suppress(LeaseLost):
-        emit(events)
 
 
 def _nobody_trains_yet(events: Sequence[Event]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 
-from cotune.errors import LeaseLost
-from cotune.executors.executor import ENDS, Emit
+from cotune.executors.executor import ENDS, Emit, emit_unless_lost
 from cotune.records import Event, Job, Released
 
 
@@ -73,8 +71,7 @@ class Turns:
     def _let_out(self, number: int, emit: Emit) -> None:
         end = self._ends[number]
         self.leave(number)
-        with suppress(LeaseLost):
-            emit([end])
+        emit_unless_lost([end], emit)
 
 
 def _due(job: Job) -> tuple[int, int]:

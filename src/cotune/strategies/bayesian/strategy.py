@@ -72,10 +72,12 @@ class BayesianOptimization:
         memory, planned = kept.memory, list[Suggestion]()
         with one_thread():
             for number in range(len(history), len(history) + n):
-                random = draw(number)
-                evidence = gathered(kept.results, kept.columns, planned, kept.ground.features, random)
-                now = Situation(kept.ground, evidence, memory, random, kept.untried)
-                suggestion = self._elsewhere(now, history, planned, draw) or self._next(now, history)
+                suggestion = self._elsewhere(number, kept, planned, draw)
+                if suggestion is None:
+                    random = draw(number)
+                    evidence = gathered(kept.results, kept.columns, planned, kept.ground.features, random)
+                    now = Situation(kept.ground, evidence, memory, random, kept.untried)
+                    suggestion = self._next(now, history)
                 if suggestion is None:
                     break
                 planned.append(suggestion)
@@ -94,14 +96,12 @@ class BayesianOptimization:
         kept.memory = remembered(history, kept.memory)
         return kept
 
-    def _elsewhere(
-        self, now: Situation, history: History, planned: Sequence[Suggestion], draw: Draw
-    ) -> Suggestion | None:
+    def _elsewhere(self, number: int, kept: _Kept, planned: Sequence[Suggestion], draw: Draw) -> Suggestion | None:
         """Now and then in a long search, something that no model of a part of the results would propose."""
-        is_turn = now.number >= _FIRST_ELSEWHERE and now.number % _EVERY == 0
-        if not is_turn or len(history.objectives) > 1 or self._cache[0].results.are_partial:
+        is_turn = number >= _FIRST_ELSEWHERE and number % _EVERY == 0
+        if not is_turn or len(kept.history.objectives) > 1 or kept.results.are_partial:
             return None
-        ahead = history.and_pending(planned) if planned else history
+        ahead = kept.history.and_pending(planned) if planned else kept.history
         return next(
             (replace(one, decision={**one.decision, "why": _WHY}) for one in self._other.suggest(ahead, 1, draw)), None
         )
