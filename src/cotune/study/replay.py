@@ -32,8 +32,9 @@ from cotune.records import (
 )
 from cotune.study.log import Log
 from cotune.study.loop import job_of
+from cotune.study.machine import changed, machine
 from cotune.study.objectives import Target
-from cotune.study.search import changed, machine, training_threads
+from cotune.study.search import training_threads
 
 _POLL_S = 0.5
 

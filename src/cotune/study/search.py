@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 
-import cotune
 from cotune.errors import Interrupted, NoResult
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import CheckpointStore, Equipment, Equippable
@@ -31,6 +28,7 @@ from cotune.study.engine import measured
 from cotune.study.keeper import Keeper
 from cotune.study.log import Log
 from cotune.study.loop import Search
+from cotune.study.machine import changed, machine, told
 from cotune.study.objectives import Target
 from cotune.study.panel import Panel
 from cotune.study.planner import Planner, judge
@@ -64,12 +62,12 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
     then = log.settle("machine", now)
     with ExitStack() as stack:
         stack.enter_context(panel)
-        panel.note(_told(changed(then, now)))
+        panel.note(told(changed(then, now)))
         panel.note(planner.outline(log.history.steps))
         stack.enter_context(training_threads(log, workshop.target))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
+        folder = workshop.path or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotune-")))
         equipment = Equipment(
-            workshop.target.objective, workshop.checkpoints, interruption, workshop.path or scratch,
+            workshop.target.objective, workshop.checkpoints, interruption, folder,
             panel.note, log.history.space, lambda name: log.refresh().settings.get(name), log.renew,
             partial(judge, log, planner) if planner.judge else None,
         )  # fmt: skip
@@ -135,32 +133,6 @@ def _hand_over(history: History, workshop: Workshop) -> None:
     with suppress(NoResult):
         data = safetensors.torch.save(dict(best.weights()), {"config": json.dumps(dict(best.config))})
         write(workshop.path / "best.safetensors", data)
-
-
-def machine() -> dict[str, Any]:
-    """What results may depend on besides the log: versions, hardware and threads. Nothing of the environment."""
-    return {
-        "cotune": cotune.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "gpus": torch.cuda.device_count(),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Name -> (then, now) of what was recorded of the machine when the study was begun and is another now."""
-    return {name: (then[name], value) for name, value in now.items() if then.get(name, value) != value}
-
-
-def _told(differences: Mapping[str, tuple[Any, Any]]) -> str:
-    if not differences:
-        return ""
-    names = ", ".join(f"{name} {then} then, {now} now" for name, (then, now) in differences.items())
-    return f"the machine has changed ({names}); results may differ in their last bits from what they would have been"
 
 
 def resume_hint(path: Path | None) -> str:
