@@ -2,9 +2,10 @@
 
 `ask`: four processes that share a study by its path, each asks, works for 50 ms and tells; one of them is killed every
 20 to 250 ms and another one begun. `pool`: one search with three workers (`ct.Processes`) whose trials take 100 ms; one
-that trains is killed every 500 to 1,500 ms (a new worker takes seconds to load torch: a slot is free most of the time). Every process writes down when it begins a trial and what was acknowledged,
-outside of the study. A trial that was cut off is begun again so many seconds after the kill (`from_kill`), and after a
-slot was free (`from_slot`). Bars: nothing stuck, lost or twice; `from_slot_p95_s` at most 1.
+that trains is killed every 500 to 1,500 ms (a new worker takes seconds to load torch: so a slot is free most of the
+time). Every process writes down when it begins a trial and what was acknowledged, outside of the study. A trial that
+was cut off is begun again so many seconds after the kill (`from_kill`), and after a slot was free (`from_slot`). Bars:
+nothing stuck, lost or twice; `from_slot_p95_s` at most 1.
 """
 
 from __future__ import annotations
