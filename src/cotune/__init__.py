@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cotune.strategies.tpe import TPE
     from cotune.study import Study
     from cotune.study.functions import maximize, minimize
-    from cotune.training import Holdout, Task, data, fit
+    from cotune.training import Holdout, KFold, Task, TimeSeries, data, fit
 
 __version__ = "0.1.0"
 
@@ -47,6 +47,7 @@ _HOME = {
     "Inline": "cotune.executors.inline",
     "Int": "cotune.space",
     "Interrupted": "cotune.errors",
+    "KFold": "cotune.training",
     "LeaseLost": "cotune.errors",
     "MedianStopping": "cotune.schedulers",
     "NoResult": "cotune.errors",
@@ -63,6 +64,7 @@ _HOME = {
     "SuccessiveHalving": "cotune.schedulers",
     "TPE": "cotune.strategies.tpe",
     "Task": "cotune.training",
+    "TimeSeries": "cotune.training",
     "Trial": "cotune.records",
     "at_least": "cotune.space",
     "at_most": "cotune.space",
@@ -90,6 +92,7 @@ __all__ = [
     "Inline",
     "Int",
     "Interrupted",
+    "KFold",
     "LeaseLost",
     "MedianStopping",
     "NoResult",
@@ -106,6 +109,7 @@ __all__ = [
     "SuccessiveHalving",
     "TPE",
     "Task",
+    "TimeSeries",
     "Trial",
     "__version__",
     "at_least",

@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     ORDER = 3  # order of the training samples, per epoch
     NOISE = 4  # dropout, augmentation and the user's own draws, per epoch
     SPLIT = 5  # which samples are held out; shared by all trials of a study
+    FOLD = 6  # the seed that a fold trains with, if it is not the first, per fold
+    CONFIRM = 7  # the seeds that the best configurations are confirmed with
 
 
 def _sequence(seed: int, purpose: Purpose, path: tuple[int, ...]) -> np.random.SeedSequence:

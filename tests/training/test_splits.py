@@ -7,13 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotune.errors import TaskError
-from cotune.training import Holdout
+from cotune.training import Holdout, KFold, TimeSeries
+from cotune.training.divisions import Pool, foreign, numbered
 from cotune.training.samples import samples
-from cotune.training.splits import prefix, split
+from cotune.training.splits import Sources, prefix
 
 
 def labelled(labels):
     return samples((torch.zeros(len(labels), 1), torch.as_tensor(labels)), "data", 0)
+
+
+def split(data, validation, test, *, split_seed, seed, fold=0, groups=None):
+    made = {"validation": validation} if hasattr(validation, "batches") else {"division": validation}
+    sources = Sources(data, test_share=test, groups=groups, **made)
+    return sources.split(split_seed=split_seed, seed=seed, fold=fold)
 
 
 def rows(splits):
@@ -104,3 +111,96 @@ def test_one_sample_cannot_be_split():
 def test_a_typo_in_a_holdout_is_refused(options):
     with pytest.raises(TaskError, match=list(options)[-1]):
         Holdout(**options)
+
+
+def folds_of(division, n_folds, labels, *, seed=0, groups=None, test=None):
+    data = labelled(labels)
+    return [split(data, division, test, split_seed=1, seed=seed, fold=fold, groups=groups) for fold in range(n_folds)]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 6), st.integers(6, 60), st.integers(1, 4), st.booleans())
+def test_every_sample_validates_in_one_fold_and_trains_in_the_others(k, n, n_classes, reshuffle):
+    labels = (np.arange(n) * 7 % n_classes).tolist()
+    found = folds_of(KFold(k, reshuffle=reshuffle), k, labels)
+    held = np.concatenate([parts.validation.rows for parts in found])
+    assert sorted(held.tolist()) == list(range(n))
+    sizes = [len(parts.validation) for parts in found]
+    assert max(sizes) - min(sizes) <= 1
+    for parts in found:
+        assert set(parts.train.rows.tolist()) == set(range(n)) - set(parts.validation.rows.tolist())
+
+
+def test_a_class_is_spread_over_all_folds():
+    labels = np.repeat([0, 1, 2], [43, 21, 7])
+    for parts in folds_of(KFold(5), 5, labels):
+        counts = np.bincount(labels[parts.validation.rows], minlength=3)
+        assert all(abs(count - whole / 5) < 1.01 for count, whole in zip(counts, (43, 21, 7), strict=True))
+
+
+def test_folds_are_shared_unless_they_are_reshuffled():
+    for division, distinct in [(KFold(3), 1), (KFold(3, reshuffle=True), 4)]:
+        found = {tuple(folds_of(division, 3, [0, 1] * 20, seed=s)[0].validation.rows.tolist()) for s in range(4)}
+        assert len(found) == distinct
+
+
+@pytest.mark.parametrize("division", [Holdout(0.3), KFold(3)])
+def test_no_division_separates_a_group_nor_does_the_sealed_part(division):
+    groups = np.random.default_rng(0).integers(0, 12, 90)
+    for parts in folds_of(division, division.n_folds, [0, 1] * 45, groups=groups, test=0.2):
+        train, held, sealed = (set(groups[part.rows]) for part in (parts.train, parts.validation, parts.test))
+        assert not train & held and not (train | held) & sealed and train and held and sealed
+        assert 0.1 < len(parts.test) / 90 < 0.3
+
+
+def test_time_series_train_on_the_past_and_seal_the_end():
+    found = folds_of(TimeSeries(3, gap=2), 3, [0, 1] * 50, test=0.2)
+    assert [(len(p.train), p.validation.rows[0].item(), len(p.validation)) for p in found] == [
+        (18, 20, 20), (38, 40, 20), (58, 60, 20),
+    ]  # fmt: skip
+    assert all(p.train.rows.max() < p.validation.rows.min() - 2 for p in found)
+    assert found[0].test.rows.tolist() == list(range(80, 100))
+
+
+def test_splitters_of_scikit_learn_divide_and_draw_from_the_study_alone():
+    from sklearn.model_selection import KFold as TheirKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+    labels = np.arange(60) % 2
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    for splitter, groups, n in (
+        (TheirKFold(3, shuffle=True), None, 4),
+        (StratifiedShuffleSplit(3), None, 4),
+        (StratifiedGroupKFold(3), np.arange(60) // 6, 1),
+    ):
+        division = foreign(splitter, Pool(np.arange(60), labels, groups))
+        assert division.n_folds == 3
+        one, again = (folds_of(division, 3, labels, groups=groups) for _ in range(2))
+        for here, there in zip(one, again, strict=True):
+            assert torch.equal(here.validation.rows, there.validation.rows)
+            assert not set(here.train.rows.tolist()) & set(here.validation.rows.tolist())
+        others = [folds_of(division.reshuffled(), 3, labels, groups=groups, seed=seed)[0] for seed in range(4)]
+        assert len({tuple(other.validation.rows.tolist()) for other in others}) == n
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    theirs = list(StratifiedGroupKFold(3).split(np.zeros((60, 1)), labels, groups))
+    assert one[0].validation.rows.tolist() == theirs[0][1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: KFold(1), "at least 2"),
+        (lambda: KFold(True), "at least 2"),
+        (lambda: KFold(3, reshuffle=1), "True or False"),
+        (lambda: TimeSeries(3, gap=-1), "gap"),
+        (lambda: folds_of(KFold(5), 1, [0, 1]), "at least 5 samples"),
+        (lambda: folds_of(KFold(5), 1, [0, 1] * 9, groups=np.arange(18) % 3), "at least 5 groups"),
+        (lambda: folds_of(TimeSeries(5), 1, [0, 1]), "leaves nothing"),
+        (lambda: folds_of(TimeSeries(2), 1, [0, 1] * 9, groups=np.arange(18)), "groups"),
+        (lambda: numbered(["a"], 2), "each of the 2 samples"),
+        (lambda: numbered(["a", "a"], 2), "one group"),
+    ],
+)
+def test_a_division_that_cannot_be_is_refused_with_what_to_do(made, words):
+    with pytest.raises(TaskError, match=words):
+        made()

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,7 +28,7 @@ from cotune.executors.survey import survey, widths
 from cotune.records import Checkpoint, Event, Job, whole_number
 from cotune.training import Isolated, Run
 from cotune.training.devices import check_device, present
-from cotune.training.fused import Census, Kinds, Population, Unfusable, told
+from cotune.training.fused import Census, Kind, Kinds, Measured, Population, Unfusable, told
 
 REPORT_S = 1.0
 """Reports are in the log at most about so many seconds after they were made."""
@@ -38,14 +38,23 @@ _FITS = "lanes that fit"
 """Under this name it is remembered how many did not run out of memory."""
 
 
+class _Seat(NamedTuple):
+    """One run of a trial, and of which kind it is."""
+
+    lane: Lane
+    run: Run
+    kind: Kind
+
+
 @dataclass(frozen=True)
 class Fused:
-    """Train up to `lanes` trials of a task together in the calling thread.
+    """Train trials of a task together in the calling thread, up to `lanes` models at a time.
 
-    lanes: trials at once. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is
-    an error, rather than trained by itself. fills_up: whether networks of different width may train together. pays:
-    which of the configurations that a census draws are of kinds that are fused; None: all. census: of the space, if it
-    is known already. They follow from the space, so that who happens to be there decides nothing.
+    lanes: models at once; a trial has one, with cross-validation one for each fold. device, checkpoint_s: as for
+    `Inline`. is_demanded: whether a trial that cannot be fused is an error, rather than trained by itself. fills_up:
+    whether networks of different width may train together. pays: which of the configurations that a census draws are of
+    kinds that are fused; None: all. census: of the space, if it is known already. They follow from the space, so that
+    who happens to be there decides nothing.
     """
 
     lanes: int = 32
@@ -60,6 +69,10 @@ class Fused:
         check_device(self.device)
         whole_number("Fused(lanes=", self.lanes)
         require_seconds("Fused(checkpoint_s=", self.checkpoint_s)
+
+    def trials(self, objective: object) -> int:
+        """How many trials of an objective train at once."""
+        return max(1, self.lanes // (objective.task.n_folds if isinstance(objective, OfTask) else 1))
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says.
@@ -79,7 +92,7 @@ class Fused:
 
 class _FusedExecutor:
     def __init__(self, settings: Fused, equipment: Equipment, objective: OfTask) -> None:
-        self.slots = settings.lanes
+        self.slots = settings.trials(objective)
         self._settings, self._equipment, self._objective = settings, equipment, objective
         self._device = str(present(settings.device))
         self._isolated = Isolated()
@@ -87,9 +100,10 @@ class _FusedExecutor:
         self._lanes: list[Lane] = []
         self._kinds = Kinds(self._surveyed())
         self._worth = None if settings.pays is None else self._kinds.census.of_places(settings.pays)
-        self._populations: dict[tuple[Lane, ...], Population] = {}
+        self._populations: dict[tuple[Run, ...], Population] = {}
         self._resting: dict[str, Lane] = {}
-        self._most = min(settings.lanes, equipment.recall(_FITS) or settings.lanes)
+        most = max(settings.lanes, objective.task.n_folds)
+        self._most = min(most, equipment.recall(_FITS) or most)
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
 
@@ -156,8 +170,7 @@ class _FusedExecutor:
         events = self._admitted()
         now = min((lane.round for lane in self._training), default=0)
         due = [lane for lane in self._training if lane.round == now]
-        for lanes in self._bundles(due):
-            self._train(lanes)
+        self._train(due)
         for lane in due:
             lane.spend((time.monotonic() - begun) / len(due))
         return [*events, *self._ended(due), *self._regular(time.monotonic() - begun)]
@@ -185,7 +198,7 @@ class _FusedExecutor:
             lane = Lane(self._jobs.popleft(), self._objective, self._device)
             self._lanes.append(lane)
             lane.begin(self._equipment.checkpoints, self._isolated, self._resting)
-            if not lane.has_ended and lane.kind is None:
+            if not lane.has_ended and lane.kinds is None:
                 self._classify(lane)
             events += self._ended([lane])
         self._resting.clear()
@@ -196,8 +209,8 @@ class _FusedExecutor:
         try:
             if not any(self._is_worth_it(told(lane.run, form)) for form in self._kinds.census.forms(lane.run)):
                 return  # then it need not be proven either
-            kind = self._kinds.of(lane.run, self._built, self._isolated.seed)
-            lane.kind = kind if self._is_worth_it(kind.signature) else None
+            kinds = [self._kinds.of(run, self._built, self._isolated.seed) for run in lane.folds.runs]
+            lane.kinds = kinds if self._is_worth_it(kinds[0].signature) else None
         except Unfusable as refusal:
             if self._settings.is_demanded:
                 raise _not_fusable(lane.run, refusal) from refusal
@@ -209,63 +222,72 @@ class _FusedExecutor:
     def _is_worth_it(self, found: Hashable) -> bool:
         return self._worth is None or found in self._worth
 
-    def _bundles(self, due: Sequence[Lane]) -> Iterator[list[Lane]]:
-        """The lanes that train together, by number; each unfusable one by itself."""
+    def _train(self, due: Sequence[Lane]) -> None:
+        """One epoch of each of these lanes. One whose epoch broke off has other runs then, and takes nothing in."""
         for lane in due:
-            if lane.kind is None:
-                yield [lane]
-        kinds = list(dict.fromkeys(lane.kind for lane in due if lane.kind is not None))
-        for kind in kinds:
-            alike = sorted((lane for lane in due if lane.kind == kind), key=lambda lane: lane.number)
-            for low in range(0, len(alike), self._most):
-                yield alike[low : low + self._most]
+            if lane.kinds is None:
+                lane.train(self._isolated)
+        together = [lane for lane in due if lane.kinds is not None]
+        measured = dict[Run, Measured]()
+        for bundle in self._bundles(together):
+            left = [seat for seat in bundle if seat.run in seat.lane.folds.runs and not seat.lane.has_ended]
+            measured |= zip((seat.run for seat in left), self._epoch(left), strict=False)
+        for lane in together:
+            if all(run in measured for run in lane.folds.runs):
+                lane.take([measured[run] for run in lane.folds.runs])
 
-    def _train(self, lanes: Sequence[Lane]) -> None:
-        """One epoch of a bundle. What goes wrong for all of them is tried again, in halves or one by one."""
-        if lanes[0].kind is None:
-            lanes[0].train(self._isolated)
-            return
+    def _bundles(self, lanes: Sequence[Lane]) -> list[list[_Seat]]:
+        """The runs that train together, by their trials' numbers."""
+        seats = [
+            _Seat(lane, run, kind)
+            for lane in sorted(lanes, key=lambda lane: lane.number)
+            for run, kind in zip(lane.folds.runs, lane.kinds or (), strict=True)
+        ]
+        found = list[list[_Seat]]()
+        for kind in dict.fromkeys(seat.kind for seat in seats):
+            alike = [seat for seat in seats if seat.kind == kind]
+            found += [alike[low : low + self._most] for low in range(0, len(alike), self._most)]
+        return found
+
+    def _epoch(self, seats: Sequence[_Seat]) -> Sequence[Measured]:
+        """What each measured; nothing if the epoch broke off, which is tried again, in halves or one by one."""
+        if not seats:
+            return []
+        lanes = list(dict.fromkeys(seat.lane for seat in seats))
         try:
-            measured = self._population(lanes).train_epoch([lane.step for lane in lanes])
+            return self._population(seats).train_epoch([seat.lane.step for seat in seats])
         except (torch.OutOfMemoryError, MemoryError):
-            self._shrink(lanes)
-            self._restart(lanes)
+            self._shrink(lanes, len(seats))
         except Exception as error:  # noqa: BLE001 - the user's code; by itself it will say whose fault it is
             self._tell(f"a fused pass failed ({type(error).__name__}: {error}); running its trials separately")
             for lane in lanes:
-                lane.kind = None
-            self._restart(lanes)
-        else:
-            for lane, metrics in zip(lanes, measured, strict=True):
-                if isinstance(metrics, Exception):
-                    lane.fail(metrics)
-                else:
-                    lane.note(metrics)
+                lane.kinds = None
+        self._restart(lanes)
+        return []
 
-    def _population(self, lanes: Sequence[Lane]) -> Population:
-        """The population of these lanes; a new one if others were together in the last round."""
-        key = tuple(lanes)
+    def _population(self, seats: Sequence[_Seat]) -> Population:
+        """The population of these runs; a new one if others were together in the last round."""
+        key = tuple(seat.run for seat in seats)
         if key not in self._populations:
-            others = set(self._training) - set(key)
+            others = {run for lane in self._training for run in lane.folds.runs} - set(key)
             self._populations = {known: p for known, p in self._populations.items() if others.issuperset(known)}
-            assert lanes[0].kind is not None
-            self._populations[key] = Population([lane.run for lane in lanes], lanes[0].kind.form)
+            self._populations[key] = Population(key, seats[0].kind.form)
         return self._populations[key]
 
-    def _shrink(self, lanes: Sequence[Lane]) -> None:
+    def _shrink(self, lanes: Sequence[Lane], n: int) -> None:
         """After running out of memory: half as many at a time, and the last few one by one."""
         self._populations.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(lanes) <= _FEWEST:
+        if n <= _FEWEST:
             for lane in lanes:
-                lane.kind = None
-            self._tell(f"out of memory with {len(lanes)} lanes; running these trials separately")
+                lane.kinds = None
+            self._tell(f"out of memory with {n} lanes; running these trials separately")
         else:
-            self._most = max(_FEWEST, len(lanes) // 2)
+            self._most = max(_FEWEST, n // 2)
             with self._equipment.interruption.shielded():
                 self._equipment.remember(_FITS, self._most)
-            self._tell(f"out of memory with {len(lanes)} lanes; going on with {self._most}")
+            self._tell(f"out of memory with {n} lanes; going on with {self._most}")
 
     def _restart(self, lanes: Sequence[Lane]) -> None:
         """Have lanes whose epoch broke off go back to their last checkpoints."""

@@ -1,9 +1,9 @@
-"""One trial in a lane: its run, how far it is, and what is not in the log yet."""
+"""One trial in its lanes, one for each of its folds: its runs, how far it is, and what is not in the log yet."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from cotune.executors import outcome
@@ -13,7 +13,7 @@ from cotune.executors.objective import OfTask, require_sound
 from cotune.executors.reports import reported
 from cotune.executors.snapshot import Snapshot, Stamp
 from cotune.records import Checkpoint, Checkpointed, Event, Job, Reached, Released
-from cotune.training import Isolated, Run
+from cotune.training import Folds, Isolated, Run
 from cotune.training.fused import Kind
 
 _NOBODY: Mapping[str, Lane] = {}
@@ -23,16 +23,16 @@ _NOBODY: Mapping[str, Lane] = {}
 class Lane:
     """A job of a task while it trains beside others.
 
-    step: epochs trained. kind: with which others it can be fused; None if it trains by itself. has_ended: whether its
-    outcome or milestone is reached.
+    folds: its runs; most trials have one. step: epochs trained. kinds: with which others each run can be fused; None if
+    it trains by itself. has_ended: whether its outcome or milestone is reached.
     """
 
-    run: Run
+    folds: Folds
 
     def __init__(self, job: Job, objective: OfTask, device: str) -> None:
         self._job, self._objective, self._device = job, objective, device
         self.step, self.has_ended = 0, False
-        self.kind: Kind | None = None
+        self.kinds: Sequence[Kind] | None = None
         self._points: dict[int, dict[str, float]] = {}
         self._last: dict[str, float] = {}
         self._failure: BaseException | None = None
@@ -42,6 +42,11 @@ class Lane:
     def number(self) -> int:
         """The trial's number."""
         return self._job.number
+
+    @property
+    def run(self) -> Run:
+        """Of its first fold, which stands for all."""
+        return self.folds.runs[0]
 
     @property
     def round(self) -> int:
@@ -58,11 +63,11 @@ class Lane:
         before = resting.get(self._job.checkpoint.file) if self._job.checkpoint is not None else None
         try:
             if before is not None and before.number == self.number:
-                self.run, self.kind = before.run, before.kind
+                self.folds, self.kinds = before.folds, before.kinds
                 self._go_to_checkpoint()
             else:
                 seeds = self._job.seed, self._job.shared_seed
-                self.run = self._objective.run(self._job.config, seeds, isolated, self._device)
+                self.folds = self._objective.folds(self._job.config, seeds, isolated, self._device)
                 self._take_up(checkpoints, before)
         except (Abandoned, KeyboardInterrupt):
             raise
@@ -73,11 +78,19 @@ class Lane:
     def train(self, isolated: Isolated) -> None:
         """One epoch by itself."""
         try:
-            self.note(self.run.train_epoch(self.step))
+            self.note(self.folds.train_epoch(self.step))
         except (Abandoned, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - law 8
             self.fail(error)
+
+    def take(self, measured: Sequence[Mapping[str, float] | Exception]) -> None:
+        """Take in what the folds measured after the next epoch, or what went wrong in it."""
+        sound = [metrics for metrics in measured if not isinstance(metrics, Exception)]
+        if len(sound) == len(measured):
+            self.note(self.folds.joined(sound))
+        else:
+            self.fail(next(error for error in measured if isinstance(error, Exception)))
 
     def note(self, metrics: Mapping[str, float]) -> None:
         """Take in the metrics of the next epoch."""
@@ -102,7 +115,7 @@ class Lane:
     @property
     def snapshot(self) -> Snapshot:
         """Its state as it is."""
-        return Snapshot(Stamp(self.number, self._job.epoch, self.step), {"run": self.run.state_dict()})
+        return Snapshot(Stamp(self.number, self._job.epoch, self.step), {"run": self.folds.state_dict()})
 
     def saved(self, kept: Checkpoint) -> list[Event]:
         """What is to be logged when its snapshot was kept."""
@@ -148,7 +161,7 @@ class Lane:
 
     @property
     def _last_step(self) -> int:
-        return min(self.run.epochs, self._job.steps or self.run.epochs)
+        return min(self.folds.epochs, self._job.steps or self.folds.epochs)
 
     @property
     def _goal(self) -> int:
@@ -157,9 +170,9 @@ class Lane:
     def _take_up(self, checkpoints: Checkpoints, parent: Lane | None) -> None:
         """Continue from the checkpoint, or start again; see `state_for`. parent: who holds it in memory."""
         if parent is not None:
-            self.run.load_state_dict(parent.run.state_dict())
+            self.folds.load_state_dict(parent.folds.state_dict())
         elif (state := outcome.state_for(self._job, checkpoints)) is not None:
-            self.run.load_state_dict(state["run"])
+            self.folds.load_state_dict(state["run"])
         else:
             return
         self._go_to_checkpoint()

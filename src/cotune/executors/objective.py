@@ -12,7 +12,7 @@ from cotune.config import Config
 from cotune.errors import StudyError
 from cotune.executors.outcome import Diverged
 from cotune.executors.running import RunningTrial
-from cotune.training import Isolated, Run, Task
+from cotune.training import Folds, Isolated, Run, Task, folds
 
 Objective = Callable[[RunningTrial], Any]
 """Trains the trial. It may return a number, a mapping of metrics, or None if everything was reported."""
@@ -22,30 +22,36 @@ Objective = Callable[[RunningTrial], Any]
 class OfTask:
     """Trains one configuration of a task, epoch by epoch.
 
-    objective: (metric, whether more is better), by which each trial's best epoch is kept. The task's own device counts
-    before the executor's.
+    objectives: metric -> whether more is better; by the first one each run's best epoch is kept. The task's own device
+    counts before the executor's.
     """
 
     task: Task
-    objective: tuple[str, bool]
+    objectives: Mapping[str, bool]
 
     def __call__(self, trial: RunningTrial) -> None:
         """Train the trial."""
-        run = self.run(trial.config, (trial.seed, trial.shared_seed), trial.isolated, trial.device)
-        trial.track(run=run)
-        for epoch in trial.epochs(at_most=run.epochs):
-            metrics = run.train_epoch(epoch)
+        folds = self.folds(trial.config, (trial.seed, trial.shared_seed), trial.isolated, trial.device)
+        trial.track(run=folds)
+        for epoch in trial.epochs(at_most=folds.epochs):
+            metrics = folds.train_epoch(epoch)
             trial.report(**metrics)
             require_sound(metrics)
 
-    def run(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Run:
+    def folds(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Folds:
         """One configuration as it is trained. seeds: the trial's own and the study's."""
-        seed, shared = seeds
-        device = device if self.task.device == "auto" else str(self.task.device)
-        return Run(
-            self.task, config,
-            isolated=isolated, seed=seed, split_seed=shared, device=device, objective=self.objective,
-        )  # fmt: skip
+        return folds(self.task, config, list(self.objectives), **self._made(seeds, isolated, device))
+
+    def run(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Run:
+        """The first fold of it."""
+        return Run(self.task, config, **self._made(seeds, isolated, device))
+
+    def _made(self, seeds: tuple[int, int], isolated: Isolated, device: str) -> dict[str, Any]:
+        own = device if self.task.device == "auto" else str(self.task.device)
+        objective = next(iter(self.objectives.items()))
+        return {
+            "isolated": isolated, "seed": seeds[0], "split_seed": seeds[1], "device": own, "objective": objective,
+        }  # fmt: skip
 
 
 def require_sound(metrics: Mapping[str, float]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cotune.executors.equipment import Checkpoints
-    from cotune.training import Isolated, Run, Task
+    from cotune.training import Folds, Isolated, Task
 
 
 class Best:
@@ -77,6 +77,11 @@ class Best:
         Raises NoResult if the trial saved no such thing.
         """
         state = self.state()
+        if self._is_of_task(state) and "folds" in state["run"]:
+            raise NoResult(
+                f"trial {self.number} trained a model for each fold; take one with best.model(fold=0), or train one on "
+                "all samples: study.refit()"
+            )
         model = state["run"]["model"] if self._is_of_task(state) else state.get("model")
         if not isinstance(model, Mapping):
             raise NoResult(
@@ -87,12 +92,13 @@ class Best:
 
     @staticmethod
     def _is_of_task(state: Mapping[str, Any]) -> bool:
-        return isinstance(state.get("run"), Mapping) and "model" in state["run"]
+        return isinstance(state.get("run"), Mapping) and not {"model", "folds"}.isdisjoint(state["run"])
 
-    def model(self, epoch: str = "last") -> nn.Module:
+    def model(self, epoch: str = "last", fold: int = 0) -> nn.Module:
         """The trained model with its weights, in evaluation mode, on the CPU.
 
-        epoch: "last" for the weights that `metrics` speaks of, "best" for those of the best epoch on validation.
+        epoch: "last" for the weights that `metrics` speaks of, "best" for those of the best epoch on validation. fold:
+        with cross-validation, which of the trial's models; `study.refit()` trains one on all samples.
         Raises StudyError for a study of a function, which alone can build its model: use `state` there.
         """
         if epoch not in ("last", "best"):
@@ -100,34 +106,38 @@ class Best:
         from cotune.training import Isolated  # loads torch
 
         with Isolated() as isolated:
-            run = self._run("model()", isolated)
+            runs = self._folds("model()", isolated).runs
+            if not 0 <= fold < len(runs):
+                raise StudyError(f"best.model(fold={fold!r}) takes a number from 0 to {len(runs) - 1}")
+            run = runs[fold]
             if epoch == "best" and run.best is not None:
                 run.model.load_state_dict(run.best.weights)
             return run.model.eval()
 
     def test(self) -> dict[str, float]:
-        """The metrics on the sealed test set, of the weights of the last epoch.
+        """The metrics on the sealed test set, of the weights of the last epoch; with cross-validation, their means.
 
         The search never saw these samples. Raises TaskError if the task has no test set.
         """
         from cotune.training import Isolated  # loads torch
 
         with Isolated() as isolated:
-            return self._run("test()", isolated).evaluate("test")
+            return self._folds("test()", isolated).evaluate("test")
 
-    def _run(self, asked: str, isolated: Isolated) -> Run:
-        """The run as it was after its last epoch."""
+    def _folds(self, asked: str, isolated: Isolated) -> Folds:
+        """The runs as they were after their last epoch."""
         if self._task is None:
             raise StudyError(
                 f"best.{asked} needs the task that was searched, to build the model: open the study with "
                 "Study(task, space, path=...). For a function of a trial, load best.state() into your own model."
             )
-        from cotune.training import Run  # loads torch
+        from cotune.training import folds  # loads torch
 
-        seed, shared_seed = self._seeds
-        run = Run(self._task, self.config, isolated=isolated, seed=seed, split_seed=shared_seed, device="cpu")
-        run.load_state_dict(self.state()["run"])
-        return run
+        seed, shared = self._seeds
+        scored = [self._objective]
+        found = folds(self._task, self.config, scored, isolated=isolated, seed=seed, split_seed=shared, device="cpu")
+        found.load_state_dict(self.state()["run"])
+        return found
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {shown(value)}" for name, value in self.metrics.items())

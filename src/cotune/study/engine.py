@@ -49,7 +49,7 @@ def measured(
     census: Census | None = None
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
-        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes
+        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes * task.n_folds
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
@@ -81,7 +81,7 @@ def _outlook(task: Task, space: Space, trials: float | None, device: str, most: 
         try:
             run = Run(task, space.examples()[0], isolated=isolated, device=device)
             told(run, EXACT)
-            seconds = math.inf if trials is None else trials * task.epochs * epoch_s(run)
+            seconds = math.inf if trials is None else trials * task.n_folds * task.epochs * epoch_s(run)
         except Unfusable as refusal:
             return apart(f"cannot fuse {type(run.model).__name__}: {refusal}"), 0.0
         except Exception:  # noqa: BLE001 - of the user's code; a trial will tell

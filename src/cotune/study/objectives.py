@@ -49,7 +49,7 @@ def target_of(
         require_known(what, space)
         require_read(what, space)
         require_forkable(what, space)
-        objective = OfTask(what, next(iter(chosen.items())))
+        objective = OfTask(what, chosen)
         return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
     if not callable(what):
         raise StudyError(
@@ -89,10 +89,10 @@ def require_forkable(task: Task, space: Space) -> None:
     """Raise TaskError if a trial cannot go on from one that differs in what the space marks as a schedule."""
     if not space.scheduled:
         return
-    if task.reshuffles:
+    if task.division is not None and task.division.reshuffle:
         raise TaskError(
             f"{space.scheduled[0]!r} has schedule=True, so that trials go on from each other's weights, and "
-            "Holdout(reshuffle=True) would validate them with what these were trained on. Use validation=0.2."
+            f"{task.division!r} would validate them with what these were trained on. Leave reshuffle= out."
         )
     examples = space.examples()
     for name in space.scheduled:

@@ -56,20 +56,23 @@ class Run:
         seed: int = 0,
         split_seed: int = 0,
         device: str | torch.device | None = None,
+        fold: int = 0,
         objective: tuple[str, bool | None] | None = None,
     ) -> None:
         """seed: of weights, order and noise. split_seed: of the splits. device: None for the task's.
 
+        fold: which of the task's folds validates; each has weights, order and noise of its own.
         objective: (metric, whether more is better), by which the best epoch is kept; None for the task's.
         """
         config = config if isinstance(config, Config) else Config(config)
-        self.task, self.config, self.seed, self.device = task, config, seed, task.on(device)
+        self.task, self.config, self.device = task, config, task.on(device)
+        self.seed = seeds.integer(seed, Purpose.FOLD, fold) if fold else seed
         self._isolated, self._objective = isolated, objective or task.objective
         self.epochs = _count(config, "epochs", task.epochs, at_most=task.epochs)
         self.batch_size = _count(config, "batch_size", 32)
-        self.splits = task.splits(seed=seed, split_seed=split_seed, device=self.device)
+        self.splits = task.splits(seed=seed, split_seed=split_seed, device=self.device, fold=fold)
         self.train = prefix(self.splits.train, _share(config, "data_fraction"), split_seed)
-        isolated.seed(seeds.integer(seed, Purpose.INIT))
+        isolated.seed(seeds.integer(self.seed, Purpose.INIT))
         self.model = _model(task, config).to(self.device)
         self.optimizer = _optimizer(task, self.model, config)
         self.max_norm: float | None = config.get("grad_clip")

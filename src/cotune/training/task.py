@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import torch
@@ -15,9 +16,19 @@ from torch.optim.lr_scheduler import LRScheduler
 from cotune.config import Config
 from cotune.errors import TaskError
 from cotune.training.devices import check_device, present
+from cotune.training.divisions import (
+    Division,
+    Holdout,
+    KFold,
+    TimeSeries,
+    check_share,
+    foreign,
+    is_splitter,
+    numbered,
+)
 from cotune.training.metrics import Metric, parse
-from cotune.training.samples import Samples, is_pair, samples
-from cotune.training.splits import Holdout, Splits, check_share, split
+from cotune.training.samples import is_pair, samples
+from cotune.training.splits import Sources, Splits
 
 ModelBuilder = Callable[[Config], nn.Module]
 OptimizerBuilder = Callable[[Any, Config], Optimizer]
@@ -42,7 +53,9 @@ class Task:
     optimizer: (parameters, config) -> torch optimiser. None: named by the configuration.
     schedule: (optimiser, config) -> torch scheduler, stepped after every epoch; after every batch if it is a OneCycleLR
         or a CyclicLR or has `total_steps` above the epochs. None: named by the configuration.
-    validation: a share, a Holdout, or data of its own. test: the same, or None; sealed, split off first.
+    validation: a share, a `Holdout`, `KFold`, `TimeSeries`, a splitter of scikit-learn's, or data of its own. test: a
+        share, data of its own, or None; sealed, split off first.
+    groups: (n,) names of what belongs together (a patient, a day); no split divides a group.
     step: (model, batch, optimiser, config) -> loss; replaces the training step. The batch is (x, ..., target), or a
         dict with the target under "target". It does its own zero_grad, backward and step.
     device: "auto" takes CUDA where it is; in a study, what its executor says. amp: mixed precision (bfloat16 on the
@@ -59,16 +72,15 @@ class Task:
     schedule: ScheduleBuilder | None = None
     validation: Any = field(default=_DEFAULT_VALIDATION, repr=False)
     test: Any = field(default=None, repr=False)
+    groups: Any = field(default=None, repr=False)
     step: UserStep | None = None
     device: str | torch.device = "auto"
     amp: bool = False
     num_workers: int = 0
     measures: tuple[Metric, ...] = field(init=False, repr=False)
     loss_reads_config: bool = field(init=False, repr=False)
-    _sources: tuple[Samples, Samples | Holdout, Samples | float | None] = field(init=False, repr=False)
-    _on_device: dict[torch.device, tuple[Samples, Samples | Holdout, Samples | float | None]] = field(
-        init=False, repr=False, default_factory=dict
-    )
+    _sources: Sources = field(init=False, repr=False)
+    _on_device: dict[torch.device, Sources] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_callables(self)
@@ -89,10 +101,14 @@ class Task:
         return self.measures[0].name, self.measures[0].maximize
 
     @property
-    def reshuffles(self) -> bool:
-        """Whether every run has a validation split of its own."""
-        held = self._sources[1]
-        return isinstance(held, Holdout) and held.reshuffle
+    def n_folds(self) -> int:
+        """How many models a trial trains."""
+        return 1 if self.division is None else self.division.n_folds
+
+    @property
+    def division(self) -> Division | None:
+        """How samples are divided into those that train and those that validate; None where these are given."""
+        return self._sources.division
 
     @property
     def loss_is_elementwise(self) -> bool:
@@ -110,37 +126,52 @@ class Task:
         check_device(chosen)
         return present(chosen)
 
-    def splits(self, *, seed: int, split_seed: int, device: torch.device) -> Splits:
+    def splits(self, *, seed: int, split_seed: int, device: torch.device, fold: int = 0) -> Splits:
         """The parts of the data for one run, on `device`; tensors are moved there once per task."""
         if device not in self._on_device:
-            data, validation, test = self._sources
-            held = validation if isinstance(validation, Holdout) else validation.to(device)
-            sealed = test if test is None or isinstance(test, float) else test.to(device)
-            self._on_device[device] = (data.to(device), held, sealed)
-        return split(*self._on_device[device], split_seed=split_seed, seed=seed)
+            self._on_device[device] = self._sources.to(device)
+        return self._on_device[device].split(split_seed=split_seed, seed=seed, fold=fold)
+
+    def confirming(self) -> Task:
+        """The same task, where every run has validation samples of its own; equal if there are no others."""
+        division = self._sources.division
+        return self if division is None else self._with(replace(self._sources, division=division.reshuffled()))
+
+    def undivided(self) -> Task:
+        """The same task, where all that is not sealed trains; its metrics are those on what it trained on."""
+        return self._with(self._sources.undivided())
+
+    def _with(self, sources: Sources) -> Task:
+        other = copy.copy(self)
+        object.__setattr__(other, "_sources", sources)
+        object.__setattr__(other, "_on_device", {})
+        return other
 
 
-def _sources(task: Task) -> tuple[Samples, Samples | Holdout, Samples | float | None]:
+def _sources(task: Task) -> Sources:
     data, validation = task.data, task.validation
     if is_pair(data):
         if validation != _DEFAULT_VALIDATION:
             raise TaskError("data= is a pair (train, validation), so validation= must be left out; got both.")
         data, validation = data
     whole = samples(data, "data", task.num_workers)
-    held = _validation(validation, task.num_workers)
+    groups = None if task.groups is None else numbered(task.groups, len(whole))
+    source = _validated(Sources(whole, groups=groups), validation, task.num_workers)
     if task.test is None:
-        return whole, held, None
+        return source
     if isinstance(task.test, (int, float)):
-        return whole, held, check_share(task.test, "test=")
-    return whole, held, samples(task.test, "test", task.num_workers)
+        return replace(source, test_share=check_share(task.test, "test="))
+    return replace(source, test=samples(task.test, "test", task.num_workers))
 
 
-def _validation(validation: Any, workers: int) -> Samples | Holdout:
-    if isinstance(validation, Holdout):
-        return validation
+def _validated(source: Sources, validation: Any, workers: int) -> Sources:
+    if isinstance(validation, (Holdout, KFold, TimeSeries)):
+        return replace(source, division=validation)
     if validation is None or isinstance(validation, (int, float)):
-        return Holdout(check_share(validation, "validation="))
-    return samples(validation, "validation", workers)
+        return replace(source, division=Holdout(check_share(validation, "validation=")))
+    if is_splitter(validation):
+        return replace(source, division=foreign(validation, source.pool))
+    return replace(source, validation=samples(validation, "validation", workers))
 
 
 def _check_callables(task: Task) -> None:

@@ -2,7 +2,7 @@
 
 from cotune.training.fused.census import Census
 from cotune.training.fused.kinds import Kind, Kinds, told
-from cotune.training.fused.population import Population
+from cotune.training.fused.population import Measured, Population
 from cotune.training.fused.probe import Verdict, probe
 from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.signature import EXACT, TRAININGS, Form
@@ -14,6 +14,7 @@ __all__ = [
     "Form",
     "Kind",
     "Kinds",
+    "Measured",
     "Population",
     "Unfusable",
     "Verdict",
