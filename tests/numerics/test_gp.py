@@ -168,3 +168,41 @@ def test_equal_inputs_without_noise_are_still_inverted() -> None:
 def test_the_explore_share_is_all_where_the_mean_promises_nothing() -> None:
     assert explore_share(1.0, 1.0, 0.0) == explore_share(0.0, 1.0, 0.0) == pytest.approx(1.0)
     assert explore_share(-5.0, 1.0, 0.0) < 1e-5
+
+
+def test_noise_that_differs_between_results_is_in_the_kernel_matrix_as_the_textbook_has_it() -> None:
+    x, y, at = data()
+    extra = np.random.default_rng(3).uniform(0.2, 5.0, len(y))
+    posterior = gp.condition(prior(), THETA, x, y, extra=extra)
+    scale, signal, noise = np.exp(-THETA[:3]), np.exp(THETA[3]), np.exp(THETA[4])
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        apart = gp.squared_distance(torch.from_numpy(a * scale), torch.from_numpy(b * scale))
+        return signal * gp.matern52(apart)[0].numpy()
+
+    inverse = np.linalg.inv(kernel(x, x) + noise * np.eye(len(y)) + np.diag(extra))
+    mean = inverse.sum(axis=0) @ y / inverse.sum()
+    expected = mean + kernel(at, x) @ inverse @ (y - mean)
+    assert posterior.predict(at)[0] == pytest.approx(expected, abs=1e-10)
+    assert posterior.fitted == pytest.approx(mean + kernel(x, x) @ inverse @ (y - mean), abs=1e-10)
+
+
+def test_the_gradient_agrees_with_differences_where_noise_differs() -> None:
+    x, y, _ = data()
+    belief, extra = prior(), torch.from_numpy(np.random.default_rng(3).uniform(0.2, 5.0, len(y)))
+    theta = np.array([[-0.7, 0.2, 0.4, 0.3, -2.0]])
+
+    def both(at: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        return gp.negative_log_posterior(torch.from_numpy(at), belief, torch.from_numpy(x), torch.from_numpy(y), extra)
+
+    expected = differences(lambda at: both(at)[0].numpy(), theta, 1e-5)
+    assert both(theta)[1].numpy() == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_noise_that_is_the_same_everywhere_is_the_common_noise() -> None:
+    x, y, at = data()
+    noise = np.exp(THETA[4])
+    less = np.array([*THETA[:4], math.log(noise / 3)])
+    plain = gp.condition(prior(), THETA, x, y, at[:2]).predict(at)
+    same = gp.condition(prior(), less, x, y, at[:2], np.full(len(y), 2 * noise / 3)).predict(at)
+    assert plain[0] == pytest.approx(same[0], abs=1e-10)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cotune as ct
 from builders import history_of
 from cotune.errors import StudyError
 from cotune.numerics.hypervolume import Front
@@ -330,3 +331,21 @@ def test_with_priors_it_also_says_what_it_expects_where_they_do_not_pull() -> No
 def test_a_start_that_is_no_count_is_refused(start: object) -> None:
     with pytest.raises(StudyError, match=r"start=.* takes a whole number"):
         BayesianOptimization(start=start)
+
+
+def test_a_lucky_result_that_is_known_to_be_uncertain_does_not_count_as_the_best() -> None:
+    """The same values twice: once with the luckiest of them ten times as uncertain as the others."""
+
+    def spoken(error_of_lucky: float) -> float:
+        study = ct.Study(None, {"x": (0.0, 1.0)}, minimize="loss", strategy="bayesian", seed=1)
+        random = np.random.default_rng(4)
+        for number, x in enumerate(np.linspace(0.05, 0.95, 13)):
+            loss = (x - 0.25) ** 2 + 0.01 * random.standard_normal()
+            is_lucky = number == 11
+            study.enqueue({"x": float(x)})
+            error = error_of_lucky if is_lucky else 0.01
+            study.tell(study.ask(), loss=-0.1 if is_lucky else loss, loss_se=error)
+        return study.ask().config.x
+
+    assert abs(spoken(0.01) - 0.875) < 0.1
+    assert abs(spoken(10.0) - 0.25) < 0.15

@@ -13,8 +13,8 @@ from torch import nn
 
 import cotune as ct
 from cotune.executors.objective import OfTask
+from cotune.standard_error import standard_error
 from cotune.training import Isolated, Run, Task, folds
-from cotune.training.folds import standard_error
 
 X = torch.randn(103, 6, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] + 0.3 * X[:, 1] > 0).long()

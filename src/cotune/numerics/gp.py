@@ -95,12 +95,13 @@ def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     return (a @ b.mT).mul_(-2).add_((a * a).sum(-1)[..., :, None]).add_((b * b).sum(-1)[..., None, :]).clamp_min_(0)
 
 
-def fit(prior: Prior, x: Floats, y: Floats, starts: Floats, *, iterations: int) -> Floats:
+def fit(prior: Prior, x: Floats, y: Floats, starts: Floats, *, iterations: int, extra: Floats | None = None) -> Floats:
     """(d + 2,) the theta of highest posterior density that a search from each of `starts` (B, d + 2) finds.
 
-    x: (n, c) columns in [0, 1]. y: (n,) standardised targets.
+    x: (n, c) columns in [0, 1]. y: (n,) standardised targets. extra: (n,) what each target's noise variance has
+    beyond the common one; None: nothing.
     """
-    data = torch.from_numpy(x), torch.from_numpy(y)
+    data = torch.from_numpy(x), torch.from_numpy(y), None if extra is None else torch.from_numpy(extra)
 
     def objective(theta: Floats) -> tuple[Floats, Floats]:
         value, gradient = negative_log_posterior(torch.from_numpy(theta), prior, *data)
@@ -115,8 +116,10 @@ def fit(prior: Prior, x: Floats, y: Floats, starts: Floats, *, iterations: int) 
     return best
 
 
-def negative_log_posterior(theta: Tensor, prior: Prior, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """(B,) minus log p(y | theta) p(theta) up to a constant, and the (B, d + 2) gradient.
+def negative_log_posterior(
+    theta: Tensor, prior: Prior, x: Tensor, y: Tensor, extra: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """(B,) minus log p(y | theta) p(theta) up to a constant, and the (B, d + 2) gradient; extra as for `fit`.
 
     The constant mean is integrated out as its generalised least squares
     estimate (Rasmussen & Williams 2006, eqs. 5.8 and 5.9 with the residual in place of y).
@@ -125,7 +128,8 @@ def negative_log_posterior(theta: Tensor, prior: Prior, x: Tensor, y: Tensor) ->
     z = x * torch.exp(-theta[:, prior.groups])[:, None, :]
     signal, noise = theta[:, d].exp(), theta[:, d + 1].exp()
     kernel, slope = matern52(squared_distance(z, z))
-    kernel.mul_(signal[:, None, None]).diagonal(dim1=-2, dim2=-1).copy_((signal + noise)[:, None].expand(-1, n))
+    noises = noise[:, None].expand(-1, n) if extra is None else noise[:, None] + extra
+    kernel.mul_(signal[:, None, None]).diagonal(dim1=-2, dim2=-1).copy_(signal[:, None] + noises)
     factor, info = torch.linalg.cholesky_ex(kernel)
     inverse = torch.cholesky_inverse(factor)
     ones = inverse.sum(-1)
@@ -134,10 +138,13 @@ def negative_log_posterior(theta: Tensor, prior: Prior, x: Tensor, y: Tensor) ->
     fit_term, alpha2 = (residual * alpha).sum(-1), (alpha * alpha).sum(-1)
     prior_value, prior_gradient = prior.negative_log(theta)
     value = 0.5 * fit_term + factor.diagonal(dim1=-2, dim2=-1).log().sum(-1) + prior_value
-    trace = inverse.diagonal(dim1=-2, dim2=-1).sum(-1)
+    variances = inverse.diagonal(dim1=-2, dim2=-1)
+    trace = variances.sum(-1)
     weights = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(slope).mul_(signal[:, None, None])
     by_column = 2 * ((weights.sum(-1)[..., None] * z * z).sum(1) - (z * (weights @ z)).sum(1))
     by_signal = -0.5 * ((fit_term - noise * alpha2) - (n - noise * trace))
+    if extra is not None:
+        by_signal += 0.5 * (alpha * alpha - variances) @ extra
     by_noise = -0.5 * noise * (alpha2 - trace)
     gradient = torch.cat([by_column @ prior.hot, by_signal[:, None], by_noise[:, None]], 1) + prior_gradient
     is_sound = (info == 0) & torch.isfinite(value)
@@ -199,8 +206,17 @@ class Posterior:
         return (self.signal - (solved * k).sum(-1)).clamp_min_(1e-12)
 
 
-def condition(prior: Prior, theta: Floats, x: Floats, y: Floats, pending: Floats | None = None) -> Posterior:
+def condition(
+    prior: Prior,
+    theta: Floats,
+    x: Floats,
+    y: Floats,
+    pending: Floats | None = None,
+    extra: Floats | None = None,
+) -> Posterior:
     """The posterior given targets y (n,) at x (n, c), and that results at pending (p, c) are on their way.
+
+    extra (n,): what each target's noise variance has beyond the common one; None: nothing.
 
     A pending row enters as if its result were the mean that is predicted for it: that leaves every mean as it is
     (Ginsbourger, Le Riche & Carraro 2010, "kriging believer").
@@ -210,26 +226,27 @@ def condition(prior: Prior, theta: Floats, x: Floats, y: Floats, pending: Floats
     scale = torch.exp(-parameters[prior.groups])
     signal, noise = parameters[d].exp(), parameters[d + 1].exp()
     z = torch.from_numpy(x) * scale
-    inverse = _inverse(z, signal, noise)
+    noises = noise.expand(len(y)) if extra is None else noise + torch.from_numpy(extra)
+    inverse = _inverse(z, signal, noises)
     mean = (inverse.sum(0) @ targets) / inverse.sum()
     alpha = inverse @ (targets - mean)
-    fitted = targets - noise * alpha
+    fitted = targets - noises * alpha
     if pending is not None and len(pending):
         waiting = torch.from_numpy(pending) * scale
         k = matern52(squared_distance(waiting, z))[0].mul_(signal)
         fitted = torch.cat([fitted, mean + k @ alpha])
         z = torch.cat([z, waiting])
-        inverse = _inverse(z, signal, noise)
+        inverse = _inverse(z, signal, torch.cat([noises, noise.expand(len(waiting))]))
         alpha = torch.cat([alpha, torch.zeros(len(waiting), dtype=torch.float64)])
     return Posterior(scale, signal, noise, mean, z, (z * z).sum(-1), alpha, inverse, fitted.numpy())
 
 
-def _inverse(z: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
-    """Of the kernel matrix with noise; rounding errors that make it indefinite are met with ten times more jitter."""
+def _inverse(z: Tensor, signal: Tensor, noises: Tensor) -> Tensor:
+    """Of the kernel matrix with noises (n,); where rounding makes it indefinite, with ten times more jitter."""
     kernel = matern52(squared_distance(z, z))[0].mul_(signal)
     jitter = 0.0
     while True:
-        kernel.diagonal().copy_((signal + noise + jitter).expand(len(z)))
+        kernel.diagonal().copy_(signal + noises + jitter)
         factor, info = torch.linalg.cholesky_ex(kernel)
         if int(info) == 0:
             return torch.cholesky_inverse(factor)

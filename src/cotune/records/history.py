@@ -25,6 +25,7 @@ from cotune.records.events import Event, JsonValue
 from cotune.records.row import Row
 from cotune.records.trial import Checkpoint, Failure, State, Trial
 from cotune.space import Space
+from cotune.standard_error import SUFFIX
 
 _ABSENT: Any = object()  # stands in a row for the value of an inactive parameter
 
@@ -194,6 +195,15 @@ class History:
         reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
         values = (reported.get(name, math.nan) for name in self.objectives)
         return tuple(sign * value for sign, value in zip(self._columns.signs, values, strict=True))
+
+    def errors(self, number: int, step: int) -> tuple[float, ...]:
+        """(m,) the standard error that trial `number` reported with each objective for a step; NaN where it did not.
+
+        That of `accuracy` is the metric `accuracy_se`.
+        """
+        row = self._rows[number]
+        reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
+        return tuple(reported.get(name + SUFFIX, math.nan) for name in self.objectives)
 
     def value_of(self, loss: float) -> float:
         """The first objective's value, in its own sign, that a loss stands for."""

@@ -8,12 +8,10 @@ from functools import partial
 from typing import Any, Literal, final
 
 from cotune.config import Config
+from cotune.standard_error import SUFFIX, standard_error
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
-
-ERROR = "_se"
-"""A metric's name with this behind it names the metric's standard error."""
 
 
 @final
@@ -38,7 +36,7 @@ class Folds:
             return dict(metrics[0])
         columns = {name: [own[name] for own in metrics] for name in metrics[0]}
         means = {name: math.fsum(column) / len(column) for name, column in columns.items()}
-        return means | {name + ERROR: standard_error(columns[name]) for name in self._scored}
+        return means | {name + SUFFIX: standard_error(columns[name]) for name in self._scored}
 
     def evaluate(self, which: Literal["validation", "test"]) -> dict[str, float]:
         """Every metric on a held-out part, as one."""
@@ -72,12 +70,3 @@ def folds(
         Run, task, config, isolated=isolated, seed=seed, split_seed=split_seed, device=device, objective=objective
     )
     return Folds([one(fold=fold) for fold in range(task.n_folds)], scored)
-
-
-def standard_error(values: Sequence[float]) -> float:
-    """Of the mean of n values, from their spread; NaN for a single one."""
-    n = len(values)
-    if n < 2:
-        return math.nan
-    mean = math.fsum(values) / n
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n * (n - 1)))

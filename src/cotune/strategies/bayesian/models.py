@@ -25,6 +25,8 @@ _COLD_UNTIL = 128
 """With more results hyperparameters are settled, and a fit from scratch would cost too much."""
 _COLD_ITERATIONS, _WARM_ITERATIONS = 40, 12
 _SCATTER = 0.7
+_MOST_EXTRA = 1e4
+"""More noise than so many times the variance of all losses says nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,18 @@ def believe(
     is_new = fitted is None or n >= _next_fit(fitted.results)
     if is_new or fitted is None:
         rows = _chosen(evidence.losses, _FIT_ROWS) if heard is None else heard
-        fitted = _fit(prior, evidence.columns[rows], warped.values[rows], fitted, n, number, generator)
+        data = evidence.columns[rows], warped.values[rows], _extra(evidence, warped, rows)
+        fitted = _fit(prior, data, fitted, n, number, generator)
     theta = np.array(fitted.theta)
     rows = _nearest(evidence, np.exp(-theta[features.groups])) if heard is None else heard
     posterior = gp.condition(
-        prior, theta, evidence.columns[rows], warped.values[rows], evidence.pending_columns,
-    )  # fmt: skip
+        prior,
+        theta,
+        evidence.columns[rows],
+        warped.values[rows],
+        evidence.pending_columns,
+        _extra(evidence, warped, rows),
+    )
     return Belief(model, posterior, warped, rows, fitted, is_new)
 
 
@@ -90,17 +98,35 @@ def _next_fit(results: int) -> int:
     return results + 1 if results < _OFTEN else int(np.ceil(_GROWTH * results))
 
 
+def _extra(evidence: Evidence, warped: Warped, rows: NDArray[np.int64]) -> Floats | None:
+    """(k,) the rows' variance beyond the usual one, in warped units; those of the better half count."""
+    if evidence.own_excess is None:
+        return None
+    good = evidence.losses <= np.median(evidence.losses)
+    raw, own = np.std(evidence.losses[good]), np.std(warped.values[good])
+    if raw == 0 or own == 0:
+        return None
+    extra: Floats = np.minimum(evidence.own_excess[rows] * (own / raw) ** 2, _MOST_EXTRA)
+    return extra
+
+
 def _fit(
-    prior: Prior, x: Floats, y: Floats, fitted: Fitted | None, n: int, number: int, generator: Generator
-) -> Fitted:
-    """From the last hyperparameters alone, or also from scratch when there is a third more evidence than last time."""
+    prior: Prior, data: tuple[Floats, Floats, Floats | None], fitted: Fitted | None, n: int, number: int,
+    generator: Generator,
+) -> Fitted:  # fmt: skip
+    """From the last hyperparameters alone, or also from scratch when there is a third more evidence than last time.
+
+    data: x, y and extra noise, as `gp.fit` takes them.
+    """
+    x, y, extra = data
     starts = [] if fitted is None else [np.array(fitted.theta)]
     is_cold = fitted is None or (n <= _COLD_UNTIL and n >= max(fitted.cold + 1, int(_COLD_GROWTH * fitted.cold)))
     if is_cold:
         starts.append(prior.start)
     if fitted is None:
         starts.append(prior.start + _SCATTER * generator.standard_normal(len(prior.start)))
-    theta = gp.fit(prior, x, y, np.stack(starts), iterations=_COLD_ITERATIONS if is_cold else _WARM_ITERATIONS)
+    iterations = _COLD_ITERATIONS if is_cold else _WARM_ITERATIONS
+    theta = gp.fit(prior, x, y, np.stack(starts), iterations=iterations, extra=extra)
     return Fitted(tuple(theta.tolist()), n, n if fitted is None or is_cold else fitted.cold, number)
 
 

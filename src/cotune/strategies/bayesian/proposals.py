@@ -164,7 +164,9 @@ def _incumbent(now: Situation, belief: Belief) -> float:
 
 def is_lucky(now: Situation, belief: Belief) -> bool:
     """Whether the lowest losses seen say more about noise than about their configurations."""
-    return bool(belief.posterior.noise > _NOISY) and not now.evidence.is_partial
+    excess = now.evidence.own_excess
+    is_uncertain = belief.posterior.noise > _NOISY or (excess is not None and excess.any())
+    return bool(is_uncertain) and not now.evidence.is_partial
 
 
 @dataclass(frozen=True, slots=True)
