@@ -23,13 +23,14 @@ from cotune.records.events import (
     from_json,
     to_json,
 )
-from cotune.records.history import Arrival, History
+from cotune.records.history import CONFIRMATION, Arrival, History
 from cotune.records.numbers import real_number, whole_number
 from cotune.records.trial import ATTEMPTS, CAUSES, TRANSITIONS, Checkpoint, Failure, State, Trial
 
 __all__ = [
     "ATTEMPTS",
     "CAUSES",
+    "CONFIRMATION",
     "FORMAT",
     "TRANSITIONS",
     "Action",

@@ -27,6 +27,8 @@ from cotune.records.trial import Checkpoint, Failure, State, Trial
 from cotune.space import Space
 from cotune.standard_error import SUFFIX
 
+CONFIRMATION = "confirmation"
+"""The setting that says which of the best trials is the best on fresh splits and seeds."""
 _ABSENT: Any = object()  # stands in a row for the value of an inactive parameter
 
 
@@ -274,8 +276,18 @@ class History:
         furthest = max(reach.values(), default=0)
         return [number for number in reach if reach[number] == furthest]
 
+    def confirmed(self) -> int | None:
+        """The trial that a confirmation chose, if no result has come since."""
+        made: Mapping[str, JsonValue] | None = self.settings.get(CONFIRMATION)
+        return made["chosen"] if made is not None and made["seen"] == len(self.outcomes) else None
+
     def best(self) -> int | None:
-        """The contender with the lowest loss (ties: the earlier trial); None without one. One objective only."""
+        """The trial that was confirmed, or else the contender with the lowest loss (ties: the earlier trial).
+
+        None without one. One objective only.
+        """
+        if (confirmed := self.confirmed()) is not None:
+            return confirmed
         numbers = self.contenders()
         if not numbers:
             return None

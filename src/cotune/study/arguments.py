@@ -113,6 +113,13 @@ def checked_count(n: object) -> int:
     return whole_number("study.ask(n=", n)
 
 
+def check_confirmed(top: object, seeds: object) -> None:
+    """StudyError unless some trials are to be trained again, and with several seeds."""
+    whole_number("study.confirm(top=", top)
+    if whole_number("study.confirm(seeds=", seeds) < 2:
+        raise StudyError("study.confirm(seeds=1) cannot tell luck from quality; use at least 2, better 5")
+
+
 def storage_at(path: Path | None, durability: Durability) -> Storage:
     """The log in a folder, or one in memory."""
     if durability not in ("process", "power"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
 from cotune.executors.folders import log_of_trial
-from cotune.records import Created, Enqueued, History, Resumed, Started
+from cotune.records import CONFIRMATION, Created, Enqueued, History, Resumed, Started
 from cotune.schedulers import PBT, Scheduler
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
@@ -18,6 +18,7 @@ from cotune.study import arguments, auto
 from cotune.study.asked import AskedTrial, is_at_milestone, is_told, outcome_of, reported
 from cotune.study.best import Best
 from cotune.study.budget import Budget
+from cotune.study.confirmation import Confirmation
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
 from cotune.study.planner import Planner, judge
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from cotune.executors.running import RunningTrial
     from cotune.study.objectives import Target
     from cotune.study.replay import Replay
-    from cotune.training import Task
+    from cotune.training import Fit, Task
 
 
 class Study:
@@ -267,6 +268,7 @@ class Study:
     def best(self) -> Best:
         """The best trial of those that went furthest, also a paused one as long as none has come to its end.
 
+        After `confirm`, the one that was chosen there, until new results come.
         Raises NoResult without one, StudyError with two objectives.
         """
         history = self._log.refresh()
@@ -307,11 +309,51 @@ class Study:
         from cotune.study import replay, search  # loads torch
 
         trial = self.trials[arguments.checked_number(number, number, "replay")]
-        self._require_whole()
-        if self._target is None:
-            raise StudyError("this study has nothing to train again: its trials were told by hand")
-        executor, _ = search.chosen_executor(self._log, self._target, self._planner(Budget()), self._asked_executor)
-        return replay.replay(self._log, self._target, getattr(executor, "alone", executor), trial.number)
+        target = self._require_target("replay")
+        executor, _ = search.chosen_executor(self._log, target, self._planner(Budget()), self._asked_executor)
+        return replay.replay(self._log, target, getattr(executor, "alone", executor), trial.number)
+
+    def confirm(self, top: int = 5, seeds: int = 5) -> Confirmation:
+        """Train the best configurations again on fresh splits and seeds, and say how good they really are.
+
+        The best of many results is also the luckiest. The `top` trials (the best result, and those of which the model
+        expects most) and the space's default configuration are each trained `seeds` times, from their starts to the
+        last step, with validation samples that differ from training to training; the sealed test set stays sealed.
+        `study.best` is the chosen trial then, until new results come. Every training is kept at once, so that the same
+        call goes on where it was left.
+        Raises NoResult without results, StudyError for several objectives, for forks, and for a study that trains
+        nothing by itself.
+        """
+        from cotune.study import confirm, search  # loads torch
+
+        arguments.check_confirmed(top, seeds)
+        target = self._require_target("confirm")
+        executor, _ = search.chosen_executor(self._log, target, self._planner(Budget()), self._asked_executor)
+        return confirm.confirm(self._log, target, executor, top=top, seeds=seeds)
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """What the last `confirm` found; None if there was none, or new results came since."""
+        history = self._log.refresh()
+        return Confirmation.from_json(history.settings[CONFIRMATION]) if history.confirmed() is not None else None
+
+    def refit(self, data: Literal["all", "train"] = "all", seed: int = 0) -> Fit:
+        """Train the best configuration anew and hand back the model.
+
+        data: "all" trains on all samples that are not sealed, and its metrics are those on these same samples; "train"
+        on those that trained in the search, validated on the others. A schedule that the search found
+        (`study.best.schedule`) is followed. `Fit.test()` opens the sealed test set. seed: of weights, order and noise.
+        """
+        from cotune.training import fit  # loads torch
+
+        if data not in ("all", "train"):
+            raise StudyError(f"study.refit(data={data!r}) takes 'all' or 'train'")
+        task = self._require_target("refit").task
+        if task is None:
+            raise StudyError("study.refit() trains a ct.Task; call your function with study.best.config")
+        schedule = self.best.schedule
+        what = schedule if schedule.changing else self.best.config
+        return fit(task.undivided() if data == "all" else task, what, seed=seed, split_seed=self.seed)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""
@@ -372,6 +414,13 @@ class Study:
                 f"the study at {self._path} was opened for reading. To search, ask or enqueue, make it as it was made: "
                 "Study(task, space, path=...)."
             )
+
+    def _require_target(self, call: str) -> Target:
+        """What a whole study trains."""
+        self._require_whole()
+        if self._target is None:
+            raise StudyError(f"study.{call}() has nothing to train again: the trials were told by hand")
+        return self._target
 
     @staticmethod
     def _lease_of(trial: AskedTrial | int, call: str, history: History) -> tuple[int, int]:

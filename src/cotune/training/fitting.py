@@ -52,8 +52,8 @@ def fit(
 
     config: a Schedule changes it between epochs: each stage takes over the weights and the optimiser's state, as a fork
     of population based training does. seed: of weights, sample order and noise. split_seed: of the validation and test
-    splits. report: called with the epoch (from 0) and its metrics; returning False ends training there. The model comes
-    back in evaluation mode.
+    splits; of a task with cross-validation its first fold is trained. report: called with the epoch (from 0) and its
+    metrics; returning False ends training there. The model comes back in evaluation mode.
     """
     schedule = config if isinstance(config, Schedule) else Schedule([(0, config)], epochs=task.epochs)
     stages = dict(schedule.stages)

@@ -150,6 +150,8 @@ class Metric:
 
 _CLASSIFICATION = {"accuracy": accuracy, "f1": f1, "auc": auc}
 _REGRESSION: Mapping[str, tuple[bool, Measure]] = {"mse": (False, mse), "mae": (False, mae), "r2": (True, r2)}
+SHARES = frozenset(_CLASSIFICATION)
+"""Those that lie between 0 and 1."""
 NAMES = ("loss", *_CLASSIFICATION, *_REGRESSION)
 
 
