@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cotune import errors
+    from cotune import errors, plots
     from cotune.config import Config
     from cotune.errors import CotuneError, Interrupted, LeaseLost, NoResult, Paused
     from cotune.executors.fused import Fused
@@ -74,6 +74,7 @@ _HOME = {
     "maximize": "cotune.study.functions",
     "minimize": "cotune.study.functions",
     "one_of": "cotune.space",
+    "plots": "cotune",
     "scheduled_rate": "cotune.space.recipes",
 }
 
@@ -120,6 +121,7 @@ __all__ = [
     "maximize",
     "minimize",
     "one_of",
+    "plots",
     "scheduled_rate",
 ]
 
@@ -127,8 +129,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'cotune' has no attribute {name!r}")
-    if name == "errors":
-        return import_module("cotune.errors")
+    if _HOME[name] == "cotune":
+        return import_module(f"cotune.{name}")
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

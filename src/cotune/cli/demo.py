@@ -13,8 +13,8 @@ from cotune.cli.ending import ending, target_of
 from cotune.cli.layout import print_table
 from cotune.cli.outcome import print_outcome, require_result
 from cotune.space import Float, Int, Space
+from cotune.spelled import shown
 from cotune.study import Study
-from cotune.study.trials import shown
 
 if TYPE_CHECKING:
     from cotune.training import Task

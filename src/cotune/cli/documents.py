@@ -13,6 +13,7 @@ explained trial  {number, state, objective, maximise, decision: {strategy, why, 
          nearest: [[number, distance]], best, promotions, stop, replaces, changed: [[name, old, new]], rank, of, rung},
          parent: [trial, step] or null, best_value, evidence: [{number, distance, state, value,
          differences: [{name, here, there}]}], value, step, steps, deviations, failure}
+report   {path, bytes}
 replay   {number, steps, is_same, deviations: [{metric, step, recorded, replayed}], machine: {name: [then, now]}}
 explained study  {objectives, auto: {name, why} or null, scheduler: the same, calibration: {n, n_judged, within_one,
          within_two, mean_error, bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}]}

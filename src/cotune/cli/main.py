@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "Show a study, or one of its trials, in full.",
     "replay": "Train one trial again and compare it with what is recorded.",
     "explain": "Say why a trial was proposed, or how well a study chose.",
+    "report": "Write a page about a study, one file for any browser.",
     "top": "List the best trials.",
     "best": "Print the best configuration, or write it to a file.",
     "trials": "List all trials, as a table, CSV or JSON.",

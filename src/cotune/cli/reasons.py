@@ -9,7 +9,7 @@ from cotune.cli import wording
 from cotune.explain import Calibration, Choices, Evidence, Explanation, Period
 from cotune.printable import printable
 from cotune.records import State
-from cotune.study.trials import shown
+from cotune.spelled import counted, shown
 
 
 def of_trial(found: Explanation) -> Iterator[tuple[str, str]]:
@@ -40,8 +40,8 @@ def _fork(found: Explanation) -> str:
 def _known(found: Explanation) -> str:
     record = found.decision
     facts = [
-        wording.counted(record.results, "result") if record.results is not None else "",
-        f"{wording.counted(record.pending, 'trial')} not finished" if record.pending else "",
+        counted(record.results, "result") if record.results is not None else "",
+        f"{counted(record.pending, 'trial')} not finished" if record.pending else "",
         f"the best was trial {record.best}{_valued(found.best_value, found.objective)}"
         if record.best is not None
         else "",
@@ -132,9 +132,9 @@ def _calibration(predictions: Calibration | None) -> str:
     if predictions is None:
         return "nothing: no trial has both a prediction and a result"
     if predictions.within_one is None or predictions.within_two is None:
-        return f"{wording.counted(predictions.n, 'result')}, without saying how certainly"
+        return f"{counted(predictions.n, 'result')}, without saying how certainly"
     return (
-        f"{wording.counted(predictions.n, 'result')}: {predictions.within_one:.0%} came within one standard deviation, "
+        f"{counted(predictions.n, 'result')}: {predictions.within_one:.0%} came within one standard deviation, "
         f"{predictions.within_two:.0%} within two (68% and 95% where the model judges itself rightly)"
     )
 

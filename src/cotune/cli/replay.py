@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import click
 
-from cotune.cli import documents, wording
+from cotune.cli import documents
 from cotune.cli.arguments import as_json
 from cotune.cli.layout import print_facts
 from cotune.cli.outcome import require_trial
 from cotune.cli.user_file import study_in
 from cotune.printable import printable
-from cotune.study.trials import shown
+from cotune.spelled import counted, shown
 
 
 @click.command
@@ -39,6 +39,6 @@ def replay(target: str, number: int, *, is_json: bool) -> None:
         machine = [
             (name, printable(f"{shown(then)} then, {shown(now)} now")) for name, (then, now) in found.machine.items()
         ]
-        print_facts(f"trial {number}: {what}, over {wording.counted(found.steps, 'step')}", [*deviations, *machine])
+        print_facts(f"trial {number}: {what}, over {counted(found.steps, 'step')}", [*deviations, *machine])
     if not found.is_same:
         raise SystemExit(1)

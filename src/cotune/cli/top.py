@@ -9,9 +9,10 @@ import click
 from cotune.cli import documents
 from cotune.cli.arguments import as_json, study_folder
 from cotune.cli.layout import print_table
-from cotune.records import History, State, Trial
+from cotune.explain.course import ranking
+from cotune.records import Trial
+from cotune.spelled import shown
 from cotune.study import Study
-from cotune.study.trials import shown
 
 
 @click.command
@@ -32,16 +33,6 @@ def top(folder: Path, n: int, is_json: bool) -> None:
             print_trials(study, trials, marked=frozenset(history.front()) if len(study.objectives) > 1 else frozenset())
         else:
             click.echo("no trial has a result yet")
-
-
-def ranking(history: History) -> list[int]:
-    """Numbers of the done trials, or of the furthest paused ones while none is done.
-
-    The front first, then those that went furthest, then the lower first loss.
-    """
-    front, furthest, losses = frozenset(history.front()), frozenset(history.contenders()), history.y
-    done = [number for number in range(len(history)) if history.state(number) is State.DONE]
-    return sorted(done or furthest, key=lambda k: (k not in front, k not in furthest, losses[k, 0], k))
 
 
 def print_trials(study: Study, trials: list[Trial], *, marked: frozenset[int] = frozenset()) -> None:

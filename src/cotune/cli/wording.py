@@ -11,9 +11,8 @@ from cotune.explain import failures
 from cotune.printable import printable
 from cotune.records import CAUSES, DecisionRecord, Failure, State, Trial
 from cotune.schedulers import has_shown_that_it_reports_too_little
+from cotune.spelled import counted, duration, shown
 from cotune.study import Study
-from cotune.study.panel import duration
-from cotune.study.trials import shown
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
@@ -154,11 +153,6 @@ def stopping(told: Mapping[str, Any]) -> str:
         f"{name} {settings(value)}" if isinstance(value, dict) else printable(f"{name} {shown(value)}")
         for name, value in told.items()
     )
-
-
-def counted(n: int, noun: str) -> str:
-    """`1 result`, `2 results`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cotune.errors import StudyError
+from cotune.errors import ReportError, StudyError
 from cotune.records import whole_number
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
 from cotune.study.budget import Budget
@@ -20,6 +20,17 @@ def checked_seed(seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise StudyError(f"Study(seed={seed!r}) takes a whole number from 0 to 2**63 - 1")
     return seed
+
+
+def check_page(file: str | Path, step: object, metrics: Mapping[str, object]) -> None:
+    """A page about the study takes the name of an HTML file and nothing else."""
+    if step is not None or metrics:
+        raise ReportError(
+            f"study.report({str(file)!r}) writes a page about the study and takes nothing else; "
+            "to report a trial, give it or its number: study.report(trial, loss=0.3)"
+        )
+    if Path(file).suffix.lower() not in (".html", ".htm"):
+        raise StudyError(f"study.report({str(file)!r}) writes a page: give it a name that ends in .html")
 
 
 def checked_epochs(epochs: object) -> int | None:

@@ -11,7 +11,7 @@ from cotune.errors import NoResult, StudyError
 from cotune.records import History
 from cotune.schedule import Schedule
 from cotune.seeds import Purpose, integer
-from cotune.study.trials import shown
+from cotune.spelled import shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from cotune.printable import printable
 from cotune.records import History, State
+from cotune.spelled import duration, shown
 from cotune.study.budget import Budget
 from cotune.study.stopping import Stopping, end_in_words
-from cotune.study.trials import shown
 
 _REDRAW_S = 0.25
 _LINE_S = 60.0
@@ -172,20 +172,6 @@ def best_in_words(history: History) -> str:
         return ""
     name = next(iter(history.objectives))
     return f"best {printable(name)} {shown(history.metrics(number)[name])} (trial {number})"
-
-
-def duration(seconds: float) -> str:
-    """A span as people say it.
-
-    >>> duration(0.148), duration(45), duration(720), duration(12000)
-    ('0.15 s', '45 s', '12 min', '3 h 20 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _n_ended(history: History) -> int:

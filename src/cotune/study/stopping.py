@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cotune.records import DecisionRecord, History, JsonValue, read_decision
-from cotune.study.trials import shown
+from cotune.spelled import shown
 
 RESULTS = 20
 """With fewer results than this a model's expectation ends nothing."""

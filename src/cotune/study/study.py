@@ -166,13 +166,26 @@ class Study:
             raise StudyError("there is nothing left to ask: the strategy has proposed every configuration it has")
         return asked[0] if n is None else asked
 
-    def report(self, trial: AskedTrial | int, *, step: int | None = None, **metrics: float) -> bool:
-        """Log named metrics of a trial that is evaluated by hand, step by step; False when it shall not go on.
+    @overload
+    def report(self, trial: str | Path) -> Path: ...
+    @overload
+    def report(self, trial: AskedTrial | int, *, step: int | None = None, **metrics: float) -> bool: ...
+    def report(self, trial: AskedTrial | int | str | Path, *, step: int | None = None, **metrics: float) -> bool | Path:
+        """Write a page about the study, or log named metrics of a trial that is evaluated by hand.
 
+        `study.report("digits.html")` writes one file for any browser, with all that is known and without a network, and
+        returns its path. Raises StorageError if the file cannot be written.
+
+        `study.report(trial, loss=0.3)` logs metrics step by step; False when the trial shall not go on.
         trial: what `ask` gave, or its number. step: None for the next one, counted from 1. A scheduler (`"asha"`,
         `"median"`) compares trials by what they report; one that it stops has that as its outcome, and wants no `tell`.
         Raises ReportError if this is no report, LeaseLost if the trial has an outcome or another worker.
         """
+        if isinstance(trial, str | Path):
+            arguments.check_page(trial, step, metrics)
+            from cotune.study.page import write_page  # loads torch
+
+            return write_page(self._log.refresh(), self._path, Path(trial))
         planner, history = self._planner(Budget()), self._log.refresh()
         number, epoch = self._lease_of(trial, "report", history)
         self._log.require_lease(number, epoch)

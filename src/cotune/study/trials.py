@@ -11,6 +11,7 @@ from typing import Any, overload
 from cotune.errors import MissingPackage
 from cotune.printable import printable_lines
 from cotune.records import History, State, Trial
+from cotune.spelled import shown
 
 _SHOWN = 20
 
@@ -99,13 +100,6 @@ def _row(trial: Trial, columns: list[str]) -> dict[str, Any]:
 
 def _html_row(row: dict[str, Any]) -> str:
     return "<tr>" + "".join(f"<td>{html.escape(shown(value))}</td>" for value in row.values()) + "</tr>"
-
-
-def shown(value: Any) -> str:
-    """A value as a person reads it: floats with five significant digits, nothing for None."""
-    if value is None:
-        return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _harmless(value: Any) -> Any:

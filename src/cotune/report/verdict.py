@@ -1,0 +1,142 @@
+"""What came of the study, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cotune.explain.course import Point, course, middle
+from cotune.explain.failures import failures
+from cotune.explain.insight import Importance, Insight
+from cotune.records import CAUSES, History, State
+from cotune.report.confirmation import Confirmation
+from cotune.report.markup import Content, Markup, tag, together
+from cotune.report.parts import code, listed, paragraph, section
+from cotune.spelled import counted, shown
+
+_MATTERS = 0.05
+"""A parameter is named as one that matters from this share of the variance on."""
+
+
+def verdict(
+    history: History, insights: Mapping[str, Insight], confirmation: Confirmation | None, *, ended: str | None
+) -> Markup:
+    """The headline, then what supports it, sentence by sentence."""
+    told = [*_gains(history), *_certainty(history, confirmation), *_counts(history, ended)]
+    found = [sentence for insight in insights.values() for sentence in _found(insight, len(insights) > 1)]
+    return section("verdict", "Verdict", paragraph(_headline(history), kind="lead"), listed([*told, *found]))
+
+
+def _headline(history: History) -> Markup:
+    if not len(history):
+        return together(["There are no trials yet. ", code("study.optimize(trials=100)"), " begins the search."])
+    front = history.front()
+    if not front:
+        return _without_result(history)
+    if len(history.objectives) > 1:
+        are = "trial is" if len(front) == 1 else "trials are"
+        return together(
+            [strong(f"{len(front)} of {counted(len(history), 'trial')}"),
+             f" {are} on the front: none of the others beats them in every objective."]
+        )  # fmt: skip
+    best, name = history.best(), next(iter(history.objectives))
+    assert best is not None
+    value = strong(f"{name} {shown(history.metrics(best)[name])}")
+    return together(["The best of ", counted(len(history), "trial"), " is ", strong(f"trial {best}"), ", with ", value,
+                     "."])  # fmt: skip
+
+
+def _without_result(history: History) -> Markup:
+    n_failed = history.count(State.FAILED)
+    if n_failed < len(history):
+        return together(["No trial has a result yet: ", _states(history), "."])
+    kind = failures(history)[0]
+    every = "The only trial" if n_failed == 1 else f"All {n_failed} trials"
+    why = f"{CAUSES.get(kind.cause, kind.cause)}{f' ({kind.error})' if kind.error else ''}"
+    return together([strong(f"{every} failed."), f" The commonest reason: {why}."])
+
+
+def _gains(history: History) -> Iterator[Content]:
+    """How much better the best is than the first trial and the median one; of several objectives, the ends."""
+    for objective, maximise in history.objectives.items():
+        points = course(history, objective)
+        known = [point for point in points if point.is_contender and point.value is not None]
+        if not known:
+            return
+        if len(history.objectives) > 1:
+            yield _end_of_front(history, objective, maximise)
+        elif len(known) > 1:
+            yield _against(known, points[history.best() or 0], history)
+
+
+def _end_of_front(history: History, objective: str, maximise: bool) -> Content:
+    front, sign = history.front(), -1 if maximise else 1
+    number = min(front, key=lambda one: (sign * history.metrics(one)[objective], one))
+    told = ", ".join(f"{name} {shown(value)}" for name, value in history.metrics(number).items()
+                     if name in history.objectives)  # fmt: skip
+    return f"The {'highest' if maximise else 'lowest'} {objective} has trial {number}: {told}."
+
+
+def _against(known: Sequence[Point], best: Point, history: History) -> Content:
+    first, half = known[0], middle(known)
+    assert best.value is not None and first.value is not None and half is not None
+    is_start = history.strategy(first.number) == "start"
+    what = f"trial {first.number}{', the starting point' if is_start else ''} ({shown(first.value)})"
+    than_first = f"{_apart(best.value, first.value)} better than {what}" if first != best else ""
+    than_half = f"{_apart(best.value, half)} better than the median of {counted(len(known), 'trial')} that came as far"
+    since = sum(point.number > best.number and point.is_contender for point in known)
+    stale = f" None of the {since} after it came close enough to replace it." if since > 1 else ""
+    return f"It is {' and '.join(part for part in (than_first, than_half) if part)}.{stale}"
+
+
+def _apart(a: float, b: float) -> str:
+    return shown(float(f"{abs(a - b):.3g}"))
+
+
+def _certainty(history: History, confirmation: Confirmation | None) -> Iterator[Content]:
+    if confirmation is not None:
+        chosen = confirmation.chosen
+        yield together([
+            f"Trained again with {counted(confirmation.seeds, 'seed')}, trial {chosen.trial} reaches ",
+            strong(f"{shown(chosen.mean)} ({shown(chosen.low)} to {shown(chosen.high)})"),
+            f"; it is the best of the {len(confirmation.candidates)} compared with probability "
+            f"{chosen.probability_best:.0%}.",
+        ])  # fmt: skip
+    elif len(history.objectives) == 1 and len(history.contenders()) > 1:
+        yield together([
+            "The winner was not confirmed. The best of many noisy results looks a little better than it is; ",
+            code("study.confirm(top=5, seeds=5)"), " trains the best again and says by how much.",
+        ])  # fmt: skip
+
+
+def _counts(history: History, ended: str | None) -> Iterator[Content]:
+    if len(history):
+        yield together(["Trials: ", _states(history), "."])
+    if ended:
+        yield f"The search ended: {ended}."
+
+
+def _states(history: History) -> str:
+    names = {State.STOPPED: "stopped early"}
+    return ", ".join(f"{n} {names.get(state, state)}" for state in State if (n := history.count(state)))
+
+
+def _found(insight: Insight, is_one_of_several: bool) -> Iterator[Content]:
+    """What mattered, where the good configurations lie, and what to look at next."""
+    of = f" for {insight.objective}" if is_one_of_several else ""
+    ranked = sorted(insight.importance.values(), key=lambda one: -one.total.value)
+    matter = [one for one in ranked if one.total.value >= _MATTERS][:3]
+    if matter:
+        yield together([f"What mattered most{of}: ", ", then ".join(map(_with_share, matter)), "."])
+    if insight.rule:
+        yield together([f"Good results{of} came from ", strong(insight.rule.rstrip(".")), "."])
+    yield from (together([tag("em", "Hint: "), hint]) for hint in insight.hints)
+
+
+def _with_share(importance: Importance) -> str:
+    total = importance.total
+    return f"{importance.name} ({total.value:.0%} of the variance, {total.low:.0%} to {total.high:.0%})"
+
+
+def strong(text: str) -> Markup:
+    """Words that carry the sentence."""
+    return tag("strong", text)

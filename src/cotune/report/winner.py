@@ -1,0 +1,101 @@
+"""The best configuration ready to copy, or with several objectives the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cotune.config import Config
+from cotune.records import History
+from cotune.report import chart
+from cotune.report.axes import axis_of_most
+from cotune.report.markup import Content, Markup, tag, together
+from cotune.report.parts import code, figure, key, paragraph, section, table
+from cotune.spelled import counted, shown
+
+_MOST = 20
+
+
+def winner(history: History, *, command: str | None) -> Markup | None:
+    """The section; None without a result. command: the study's folder as it is typed in a shell."""
+    front = history.front()
+    if not front:
+        return None
+    if len(history.objectives) > 1:
+        return section("best", "The front", _front_figure(history, front), _front_table(history, front))
+    config = history.config(front[0])
+    rows = [[name, shown(value), repr(history.space.parameters[name])] for name, value in config.items()]
+    settings = table(["parameter", "value", "searched in"], rows, caption=f"Configuration of trial {front[0]}")
+    changed = (
+        paragraph("It changed while it trained; the configuration above is that of its last epochs.")
+        if len(history.lineage(front[0])) > 1
+        else None
+    )
+    return section("best", "Best configuration", settings, changed, _scores(history, front[0]),
+                   _to_copy(config, command))  # fmt: skip
+
+
+def _scores(history: History, number: int) -> Markup:
+    told = ", ".join(f"{name} {shown(value)}" for name, value in history.metrics(number).items())
+    return paragraph(f"All its metrics: {told}.")
+
+
+def _to_copy(config: Config, command: str | None) -> Markup:
+    """The configuration as a Python dict, and the line that prints it again."""
+    text = "\n".join(["{", *[f"    {name!r}: {value!r}," for name, value in config.items()], "}"])
+    button = tag("button", "Copy", type="button", hidden="", data_copy="best-config")
+    block = tag("div", tag("pre", tag("code", Markup("\n".join(_line(part) for part in text.split("\n")))),
+                           id="best-config"), button, class_="copy")  # fmt: skip
+    again = paragraph("In a shell: ", code(f"cotune best {command}"), ".") if command else None
+    return together([block, again])
+
+
+def _line(text: str) -> str:
+    return together([text]).text
+
+
+def _front_table(history: History, front: Sequence[int]) -> Markup:
+    names = [*history.objectives, *history.space.names]
+    rows: list[list[Content | float]] = [
+        [number, *[shown({**history.config(number), **history.metrics(number)}.get(name)) for name in names]]
+        for number in front[:_MOST]
+    ]
+    rest = f"; {len(front) - _MOST} more are left out here" if len(front) > _MOST else ""
+    return table(["trial", *names], rows, caption=f"{counted(len(front), 'trial')} on the front{rest}")
+
+
+def _front_figure(history: History, front: Sequence[int]) -> Markup:
+    """The first two objectives against each other."""
+    (first, up), (second, right) = list(history.objectives.items())[:2]
+    pairs = {
+        number: (history.metrics(number)[first], history.metrics(number)[second])
+        for number in range(len(history))
+        if {first, second} <= set(history.metrics(number))
+    }
+    numbers = table(["trial", first, second], [[n, *pairs[n]] for n in front], caption="The front")
+    label = f"{second} against {first}: {counted(len(front), 'trial')} on the front among {len(pairs)} with results"
+    goals = " and ".join(f"{'higher' if up else 'lower'} {name}" for name, up in ((first, up), (second, right)))
+    caption: list[Content] = [
+        f"Better is {goals}. ",
+        key(("point best", "on the front"), ("point done", "beaten by another")),
+    ]
+    return figure(_front_drawing(pairs, front, (first, up), (second, right), label), together(caption), numbers)
+
+
+def _front_drawing(
+    pairs: dict[int, tuple[float, float]],
+    front: Sequence[int],
+    one: tuple[str, bool],
+    two: tuple[str, bool],
+    label: str,
+) -> Markup:
+    frame, (first, up), (second, right) = chart.WIDE, one, two
+    x = axis_of_most([a for a, _ in pairs.values()], *frame.x, maximise=up)
+    y = axis_of_most([b for _, b in pairs.values()], *frame.y, maximise=right)
+    told = {n: f"trial {n}: {first} {shown(a)}, {second} {shown(b)}" for n, (a, b) in pairs.items()}
+    leaders = frozenset(front)
+    rest = [chart.dot(x.at(a), y.at(b), told[n], kind="done") for n, (a, b) in pairs.items() if n not in leaders]
+    ordered = sorted(front, key=lambda n: pairs[n])
+    path = chart.line([(x.at(pairs[n][0]), y.at(pairs[n][1])) for n in ordered], kind="front")
+    best = [chart.dot(x.at(pairs[n][0]), y.at(pairs[n][1]), told[n], kind="best", radius=4.6) for n in ordered]
+    marks: list[Content] = [chart.grid(frame, x, y, x_title=first, y_title=second), *rest, path, *best]
+    return chart.drawing(frame, *marks, label=label)
