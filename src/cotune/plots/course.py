@@ -43,9 +43,9 @@ def history(study: Study, ax: Axes | None = None, *, objective: str | None = Non
 
 def _scatter(ax: Axes, points: list[Point], state: State, word: str) -> None:
     if points:
-        face = DONE if state is State.DONE else "none"
-        ax.scatter([p.number for p in points], _values(points), s=18, marker=marker(state), facecolors=face, edgecolors=DONE,
-                   label=word)  # fmt: skip
+        numbers, face = [point.number for point in points], DONE if state is State.DONE else "none"
+        values, shape = _values(points), marker(state)
+        ax.scatter(numbers, values, s=18, marker=shape, facecolors=face, edgecolors=DONE, label=word)
 
 
 def _values(points: list[Point]) -> list[float]:

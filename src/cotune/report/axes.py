@@ -11,7 +11,7 @@ _PADDING = 0.04
 _TAIL = 12
 """From so many values on, the worst quarter may lie outside, if it would flatten all others."""
 _PART = 4
-_FLAT = 2.0
+_FLAT = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def axis_over(values: Iterable[float], start: float, end: float, *, is_log: bool
 
 
 def axis_of_most(values: Sequence[float], start: float, end: float, *, maximise: bool) -> Axis:
-    """The same; the worst quarter may lie outside where it would leave the others less than half of the way."""
+    """The same; the worst quarter may lie outside where it would leave the others less than two fifths of the way."""
     known = sorted((value for value in values if math.isfinite(value)), reverse=maximise)
     if len(known) < _TAIL:
         return axis_over(known, start, end)
@@ -72,7 +72,7 @@ def spelled(values: Sequence[float]) -> list[str]:
     """
     gaps = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
     largest = max((abs(value) for value in values), default=0.0)
-    is_even = bool(gaps) and max(gaps) <= 1.001 * min(gaps)
+    is_even = len(gaps) > 1 and max(gaps) <= 1.001 * min(gaps)
     if not is_even or not 1e-4 <= min(gaps) <= largest < 1e5:
         return [_short(value) for value in values]
     digits = next(n for n in range(7) if all(abs(round(v, n) - v) < 1e-3 * min(gaps) for v in values) or n == 6)

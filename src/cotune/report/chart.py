@@ -36,7 +36,7 @@ class Frame:
 
 
 WIDE = Frame(width=760, height=320, left=62, top=16, right=18, bottom=48)
-SMALL = Frame(width=300, height=206, left=50, top=14, right=12, bottom=42)
+SMALL = Frame(width=300, height=190, left=50, top=10, right=12, bottom=26)
 
 
 def drawing(frame: Frame, *marks: Content, label: str, kind: str = "wide") -> Markup:
@@ -62,7 +62,8 @@ def x_axis(frame: Frame, axis: Axis, title: str, n: int, *, is_whole: bool = Fal
             tag("text", label, class_="tick", x=at, y=bottom + _TICK + _LINE, text_anchor="middle"),
         ]
     middle = sum(frame.x) / 2
-    return together([*marks, tag("text", title, class_="title", x=middle, y=frame.height - 6, text_anchor="middle")])
+    head = tag("text", title, class_="title", x=middle, y=frame.height - 6, text_anchor="middle")
+    return together([*marks, head if title else None])
 
 
 def y_axis(frame: Frame, axis: Axis, title: str, n: int) -> Markup:
@@ -76,11 +77,11 @@ def y_axis(frame: Frame, axis: Axis, title: str, n: int) -> Markup:
             tag("text", label, class_="tick", x=frame.left - 7, y=at + 4, text_anchor="end"),
         ]
     where = f"rotate(-90 {spelled_number(13)} {spelled_number(sum(frame.y) / 2)})"
-    head = tag("text", title, class_="title", x=13, y=sum(frame.y) / 2, text_anchor="middle", transform=where)
+    head = tag("text", title, class_="title side", x=13, y=sum(frame.y) / 2, text_anchor="middle", transform=where)
     return together([*marks, head if title else None])
 
 
-def choices_axis(frame: Frame, places: Sequence[tuple[float, str]], title: str) -> Markup:
+def choices_axis(frame: Frame, places: Sequence[tuple[float, str]]) -> Markup:
     """Names of choices below the data."""
     room = (frame.x[1] - frame.x[0]) / max(len(places), 1)
     names = [
@@ -88,9 +89,7 @@ def choices_axis(frame: Frame, places: Sequence[tuple[float, str]], title: str) 
         for at, name in places
     ]
     line = tag("path", class_="axis", d=_segment(frame.left, frame.y[0], frame.width - frame.right, frame.y[0]))
-    middle = sum(frame.x) / 2
-    head = tag("text", title, class_="title", x=middle, y=frame.height - 6, text_anchor="middle")
-    return together([line, *names, head])
+    return together([line, *names])
 
 
 def cut(text: str, n: int) -> str:

@@ -13,6 +13,8 @@ from cotune.report.parts import figure, paragraph, section, table
 from cotune.spelled import counted, shown
 
 _MOST_EFFECTS = 12
+_RUG = 26.0
+"""Pixels below the data for the bars that show where results are."""
 
 
 def effects(insights: Mapping[str, Insight], best: Mapping[str, JsonValue]) -> Markup | None:
@@ -27,7 +29,9 @@ def _effects(insight: Insight, best: Mapping[str, JsonValue], is_named: bool) ->
 
     names = sorted(insight.dependence, key=lambda name: -weight(name))
     drawn = [insight.dependence[name] for name in names[:_MOST_EFFECTS]]
-    y = axis_over([v for one in drawn for v in (*one.low, *one.high, *one.mean)], *chart.SMALL.y)
+    y = axis_over(
+        [v for one in drawn for v in (*one.low, *one.high, *one.mean)], chart.SMALL.y[0] - _RUG, chart.SMALL.y[1]
+    )
     heading = tag("h3", insight.objective) if is_named else None
     rest = f" {len(names) - _MOST_EFFECTS} less important ones are left out." if len(names) > _MOST_EFFECTS else ""
     mark = " A vertical line marks the best trial's value." if best else ""
@@ -53,7 +57,8 @@ def _effect(one: Dependence, insight: Insight, y: Axis, best: JsonValue) -> Mark
     numbers = table([one.name, "mean", "low", "high", "results near"], rows, caption=f"Effect of {one.name}")
     marks = _along_numbers(one, y, best) if one.is_number else _along_choices(one, y, best)
     picture = chart.drawing(chart.SMALL, chart.y_axis(chart.SMALL, y, "", 4), *marks, label=label, kind="small")
-    return figure(picture, tag("strong", one.name), numbers)
+    scale = ", on a logarithmic scale" if one.is_log else ""
+    return figure(picture, together([tag("strong", one.name), scale]), numbers)
 
 
 def _along_numbers(one: Dependence, y: Axis, best: JsonValue) -> list[Content]:
@@ -64,7 +69,7 @@ def _along_numbers(one: Dependence, y: Axis, best: JsonValue) -> list[Content]:
     low, mean, high = ([y.at(value) for value in column] for column in (one.low, one.mean, one.high))
     is_marked = isinstance(best, int | float) and not isinstance(best, bool)
     return [
-        chart.x_axis(frame, x, f"{chart.cut(one.name, 30)}{' (log)' if one.is_log else ''}", 4),
+        chart.x_axis(frame, x, "", 4),
         chart.segment(x.at(best), *_upright(best, x), kind="here") if is_marked else None,
         chart.band(at, low, high, kind="band"),
         chart.line(zip(at, mean, strict=True), kind="effect"),
@@ -81,7 +86,7 @@ def _along_choices(one: Dependence, y: Axis, best: JsonValue) -> list[Content]:
     width = (frame.x[1] - frame.x[0]) / n
     at = [frame.left + width * (k + 0.5) for k in range(n)]
     names = [shown(value) for value in one.values]
-    marks: list[Content] = [chart.choices_axis(frame, list(zip(at, names, strict=True)), chart.cut(one.name, 30))]
+    marks: list[Content] = [chart.choices_axis(frame, list(zip(at, names, strict=True)))]
     for k, value in enumerate(one.values):
         kind = "mean" if value != best else "mean best"
         marks += [
@@ -95,7 +100,7 @@ def _rug(at: list[float], counts: tuple[int, ...]) -> list[Content]:
     """Bars at the bottom, as high as results are many."""
     most, bottom = max(counts, default=0) or 1, chart.SMALL.y[0]
     return [
-        chart.segment(x, bottom, x, bottom - 4 - 18 * n / most, kind="rug")
+        chart.segment(x, bottom, x, bottom - 4 - (_RUG - 8) * n / most, kind="rug")
         for x, n in zip(at, counts, strict=True)
         if n
     ]

@@ -66,8 +66,8 @@ def page(history: History, subject: Subject, insights: Mapping[str, Insight]) ->
 def _sections(history: History, subject: Subject, insights: Mapping[str, Insight]) -> dict[str, Markup]:
     """Those that have something to say, by id."""
     confirmation, best = confirmation_of(history), history.front()
-    marked = history.config(best[0]) if len(best) == 1 else {}
     one = len(history.objectives) == 1
+    marked = history.config(best[0]) if best and one else {}
     sections = {
         "verdict": verdict(history, insights, confirmation, ended=subject.ended),
         "best": winner(history, command=subject.command),

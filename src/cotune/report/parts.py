@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cotune.records import JsonValue
+from cotune.report.chart import cut
 from cotune.report.markup import Content, Markup, tag
 from cotune.spelled import shown
 
@@ -21,9 +23,11 @@ def figure(picture: Markup, caption: Content, numbers: Markup | None = None) -> 
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Content | float]], *, caption: str) -> Markup:
-    """A table that scrolls by itself where it is too wide; numbers stand on the right."""
-    head = tag("tr", *[tag("th", name, scope="col") for name in columns])
-    body = [tag("tr", *[_cell(value) for value in row]) for row in rows]
+    """A table that scrolls by itself where it is too wide; columns of numbers stand on the right."""
+    known = list(rows)
+    kinds = ["n" if known and any(_is_number(row[k]) for row in known) else None for k in range(len(columns))]
+    head = tag("tr", *[tag("th", name, scope="col", class_=kind) for name, kind in zip(columns, kinds, strict=True)])
+    body = [tag("tr", *[_cell(value, kind) for value, kind in zip(row, kinds, strict=True)]) for row in known]
     inner = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
     return tag("div", inner, class_="wide", role="region", aria_label=caption, tabindex=0)
 
@@ -45,9 +49,19 @@ def listed(items: Iterable[Content]) -> Markup:
     return tag("ul", *points) if points else Markup("")
 
 
+def number_or_text(value: JsonValue) -> Content | float:
+    """A value of a config as a cell of a table."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else shown(value)
+
+
 def code(text: str) -> Markup:
     """Something to type, within a sentence."""
     return tag("code", text)
+
+
+def first_line(text: str) -> str:
+    """Of a message, its first line, at most 200 characters."""
+    return cut(text.partition("\n")[0], 200)
 
 
 def key(*entries: tuple[str, str]) -> Markup:
@@ -56,7 +70,9 @@ def key(*entries: tuple[str, str]) -> Markup:
     return tag("span", *marks, class_="key", aria_hidden="true")
 
 
-def _cell(value: Content | float) -> Markup:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return tag("td", value)
-    return tag("td", shown(value), class_="n")
+def _cell(value: Content | float, kind: str | None) -> Markup:
+    return tag("td", shown(value) if isinstance(value, float) else value, class_=kind)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,9 +10,11 @@ from cotune.records import History, State
 from cotune.report import chart
 from cotune.report.axes import Axis, axis_of_most, axis_over
 from cotune.report.markup import Content, Markup, together
-from cotune.report.parts import figure, key, section, table
+from cotune.report.parts import figure, key, paragraph, section, table
 from cotune.spelled import counted, shown
 
+_STRIP = 16.0
+"""Pixels below the data for the trials that failed."""
 _MOST_POINTS = 2_000
 _MOST_CURVES = 60
 _MOST_STEPS = 60
@@ -38,7 +40,9 @@ def _history(history: History, objective: str, maximise: bool) -> Markup:
     )
     frame = chart.WIDE
     known = [point.value for point in points if point.value is not None and math.isfinite(point.value)]
-    y = axis_of_most(known, *frame.y, maximise=maximise)
+    if not known:
+        return paragraph(f"No trial has a value of {objective} to draw.")
+    y = axis_of_most(known, frame.y[0] - _STRIP, frame.y[1], maximise=maximise)
     outside = sum(not y.holds(value) for value in known)
     caption = _caption(objective, maximise, outside, len(points))
     numbers = table(["trial", objective], [[point.number, point.value] for point in records], caption="Every new best")

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from cotune.explain.calibration import choices
 from cotune.explain.course import ranking
 from cotune.records import History, State
+from cotune.report.chart import cut
 from cotune.report.markup import Content, Markup
-from cotune.report.parts import facts, paragraph, section, table
+from cotune.report.parts import facts, number_or_text, paragraph, section, table
 from cotune.spelled import counted, duration, shown
 
 _MOST_TRIALS = 50
 _MOST_SETTING = 160
-_TOLD = frozenset({"machine", "strategy", "scheduler", "confirmation"})
+_TOLD = frozenset({"machine", "strategy", "scheduler", "confirmation", "threads", "trials"})
 
 
 def environment(history: History, *, command: str | None) -> Markup:
@@ -43,14 +44,17 @@ def _budget(history: History) -> Iterator[tuple[str, Content]]:
 
 
 def _chosen(setting: object) -> str:
-    return f"{setting['name']}: {setting['why']}" if isinstance(setting, Mapping) else ""
+    """What was settled and why, if it says why."""
+    if not isinstance(setting, Mapping) or "why" not in setting:
+        return ""
+    return f"{setting['name']}: {setting['why']}" if "name" in setting else str(setting["why"])
 
 
 def _settings(history: History) -> Iterator[tuple[str, str]]:
     for name, value in history.settings.items():
-        if name not in _TOLD and name != "trials" and value not in (None, {}, []):
-            text = json.dumps(value) if isinstance(value, dict | list) else shown(value)
-            yield name, text if len(text) <= _MOST_SETTING else f"{text[: _MOST_SETTING - 1]}…"
+        if name not in _TOLD and value not in (None, {}, []):
+            text = _chosen(value) or (json.dumps(value) if isinstance(value, dict | list) else shown(value))
+            yield name, cut(text, _MOST_SETTING)
 
 
 def _space(history: History) -> Markup:
@@ -77,8 +81,7 @@ def trials(history: History) -> Markup | None:
 
 def _row(history: History, number: int, metrics: list[str]) -> list[Content | float]:
     trial = history.trial(number)
-    settings = [trial.config.get(name) for name in history.space.names]
-    return [
-        number, str(trial.state), history.step(number), *[trial.metrics.get(name, "") for name in metrics],
-        *[value if isinstance(value, float) else shown(value) for value in settings], float(f"{trial.seconds:.3g}"),
-    ]  # fmt: skip
+    values = [trial.config.get(name) for name in history.space.names]
+    settings = [number_or_text(value) for value in values]
+    scores = [trial.metrics.get(name, "") for name in metrics]
+    return [number, str(trial.state), history.step(number), *scores, *settings, float(f"{trial.seconds:.3g}")]

@@ -9,12 +9,11 @@ from cotune.explain.failures import FailureKind, failures
 from cotune.explain.insight import Insight, Rungs
 from cotune.records import CAUSES, History, State
 from cotune.report.markup import Content, Markup
-from cotune.report.parts import code, paragraph, section, table
+from cotune.report.parts import code, first_line, paragraph, section, table
 from cotune.spelled import counted, shown
 
 _SAFE, _DOUBTFUL = 0.8, 0.5
 _MOST_NUMBERS = 12
-_MOST_CHARACTERS = 200
 
 
 def failed(history: History, *, command: str | None) -> Markup | None:
@@ -22,7 +21,9 @@ def failed(history: History, *, command: str | None) -> Markup | None:
     kinds = failures(history)
     if not kinds:
         return None
-    rows: list[list[Content | float]] = [[len(one.trials), _cause(one), _numbers(one), _reason(one)] for one in kinds]
+    rows: list[list[Content | float]] = [
+        [len(one.trials), _cause(one), _numbers(one), first_line(one.reason)] for one in kinds
+    ]
     caption = f"{counted(sum(len(one.trials) for one in kinds), 'trial')} failed, in {counted(len(kinds), 'way')}"
     more = paragraph("All of one: ", code(f"cotune show {command} {kinds[0].trials[-1]}"), ".") if command else None
     return section("failures", "Failures", table(["trials", "cause", "which", "the last one's reason"], rows,
@@ -37,11 +38,6 @@ def _cause(kind: FailureKind) -> str:
 def _numbers(kind: FailureKind) -> str:
     listed = ", ".join(str(number) for number in kind.trials[:_MOST_NUMBERS])
     return f"{listed}, …" if len(kind.trials) > _MOST_NUMBERS else listed
-
-
-def _reason(kind: FailureKind) -> str:
-    head = kind.reason.partition("\n")[0]
-    return head if len(head) <= _MOST_CHARACTERS else f"{head[: _MOST_CHARACTERS - 1]}…"
 
 
 def predictions(history: History) -> Markup | None:
@@ -84,8 +80,9 @@ def stopping(history: History, insights: Mapping[str, Insight]) -> Markup | None
     n_left = history.count(State.STOPPED) + history.count(State.PAUSED)
     if not rungs and not n_left:
         return None
-    lead = paragraph(f"{counted(n_left, 'trial')} ended before the last step. {_safety(rungs)}")
-    rows: list[list[Content | float]] = [[one.step, one.until, f"{one.correlation:.2f}", one.n] for one in rungs]
+    left = f"{counted(n_left, 'trial')} ended" if n_left else "No trial ended"
+    lead = paragraph(f"{left} before the last step. {_safety(rungs)}")
+    rows: list[list[Content | float]] = [[one.step, one.until, float(f"{one.correlation:.2f}"), one.n] for one in rungs]
     columns = ["rung", "until", "rank correlation", "trials"]
     numbers = table(columns, rows, caption="How the order at a rung agrees with the order at the end") if rows else None
     return section("stopping", "Early stopping", lead, numbers)

@@ -10,7 +10,7 @@ from cotune.explain.insight import Importance, Insight
 from cotune.records import CAUSES, History, State
 from cotune.report.confirmation import Confirmation
 from cotune.report.markup import Content, Markup, tag, together
-from cotune.report.parts import code, listed, paragraph, section
+from cotune.report.parts import code, first_line, listed, paragraph, section
 from cotune.spelled import counted, shown
 
 _MATTERS = 0.05
@@ -33,7 +33,7 @@ def _headline(history: History) -> Markup:
     if not front:
         return _without_result(history)
     if len(history.objectives) > 1:
-        are = "trial is" if len(front) == 1 else "trials are"
+        are = "is" if len(front) == 1 else "are"
         return together(
             [strong(f"{len(front)} of {counted(len(history), 'trial')}"),
              f" {are} on the front: none of the others beats them in every objective."]
@@ -52,7 +52,8 @@ def _without_result(history: History) -> Markup:
     kind = failures(history)[0]
     every = "The only trial" if n_failed == 1 else f"All {n_failed} trials"
     why = f"{CAUSES.get(kind.cause, kind.cause)}{f' ({kind.error})' if kind.error else ''}"
-    return together([strong(f"{every} failed."), f" The commonest reason: {why}."])
+    said = f", last in trial {kind.trials[-1]}: {first_line(kind.reason)}"
+    return together([strong(f"{every} failed."), f" The commonest reason: {why}{said}"])
 
 
 def _gains(history: History) -> Iterator[Content]:
@@ -84,7 +85,7 @@ def _against(known: Sequence[Point], best: Point, history: History) -> Content:
     than_first = f"{_apart(best.value, first.value)} better than {what}" if first != best else ""
     than_half = f"{_apart(best.value, half)} better than the median of {counted(len(known), 'trial')} that came as far"
     since = sum(point.number > best.number and point.is_contender for point in known)
-    stale = f" None of the {since} after it came close enough to replace it." if since > 1 else ""
+    stale = f" None of the {since} after it that came as far beat it." if since > 1 else ""
     return f"It is {' and '.join(part for part in (than_first, than_half) if part)}.{stale}"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from cotune.config import Config
 from cotune.records import History
 from cotune.report import chart
-from cotune.report.axes import axis_of_most
+from cotune.report.axes import Axis, axis_of_most, axis_over
 from cotune.report.markup import Content, Markup, tag, together
-from cotune.report.parts import code, figure, key, paragraph, section, table
+from cotune.report.parts import code, figure, key, number_or_text, paragraph, section, table
 from cotune.spelled import counted, shown
 
 _MOST = 20
@@ -35,8 +35,9 @@ def winner(history: History, *, command: str | None) -> Markup | None:
 
 
 def _scores(history: History, number: int) -> Markup:
-    told = ", ".join(f"{name} {shown(value)}" for name, value in history.metrics(number).items())
-    return paragraph(f"All its metrics: {told}.")
+    metrics = history.metrics(number)
+    names = dict.fromkeys([*history.objectives, *metrics])
+    return paragraph(f"All its metrics: {', '.join(f'{name} {shown(metrics[name])}' for name in names)}.")
 
 
 def _to_copy(config: Config, command: str | None) -> Markup:
@@ -56,7 +57,7 @@ def _line(text: str) -> str:
 def _front_table(history: History, front: Sequence[int]) -> Markup:
     names = [*history.objectives, *history.space.names]
     rows: list[list[Content | float]] = [
-        [number, *[shown({**history.config(number), **history.metrics(number)}.get(name)) for name in names]]
+        [number, *[number_or_text({**history.config(number), **history.metrics(number)}.get(name)) for name in names]]
         for number in front[:_MOST]
     ]
     rest = f"; {len(front) - _MOST} more are left out here" if len(front) > _MOST else ""
@@ -89,8 +90,8 @@ def _front_drawing(
     label: str,
 ) -> Markup:
     frame, (first, up), (second, right) = chart.WIDE, one, two
-    x = axis_of_most([a for a, _ in pairs.values()], *frame.x, maximise=up)
-    y = axis_of_most([b for _, b in pairs.values()], *frame.y, maximise=right)
+    x = _with_front([a for a, _ in pairs.values()], [pairs[n][0] for n in front], frame.x, up)
+    y = _with_front([b for _, b in pairs.values()], [pairs[n][1] for n in front], frame.y, right)
     told = {n: f"trial {n}: {first} {shown(a)}, {second} {shown(b)}" for n, (a, b) in pairs.items()}
     leaders = frozenset(front)
     rest = [chart.dot(x.at(a), y.at(b), told[n], kind="done") for n, (a, b) in pairs.items() if n not in leaders]
@@ -99,3 +100,9 @@ def _front_drawing(
     best = [chart.dot(x.at(pairs[n][0]), y.at(pairs[n][1]), told[n], kind="best", radius=4.6) for n in ordered]
     marks: list[Content] = [chart.grid(frame, x, y, x_title=first, y_title=second), *rest, path, *best]
     return chart.drawing(frame, *marks, label=label)
+
+
+def _with_front(values: list[float], front: list[float], pixels: tuple[float, float], maximise: bool) -> Axis:
+    """Room for most values, and for the whole front."""
+    most = axis_of_most(values, *pixels, maximise=maximise)
+    return most if all(most.holds(value) for value in front) else axis_over([*front, most.low, most.high], *pixels)
