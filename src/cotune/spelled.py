@@ -1,4 +1,4 @@
-"""Numbers and spans of time as a person reads them."""
+"""Numbers, spans of time and long texts as a person reads them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ def shown(value: Any) -> str:
 def counted(n: int, noun: str) -> str:
     """`1 result`, `2 results`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def cut(text: str, n: int) -> str:
+    """At most n characters of a text, at least one.
+
+    >>> cut("momentum", 5), cut("adam", 5)
+    ('mome…', 'adam')
+    """
+    return text if len(text) <= max(n, 2) else f"{text[: max(n, 2) - 1]}…"
+
+
+def first_line(text: str, n: int) -> str:
+    """Of a message, its first line, at most n characters of it."""
+    return cut(text.partition("\n")[0], n)
 
 
 def duration(seconds: float) -> str:

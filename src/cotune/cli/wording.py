@@ -11,7 +11,7 @@ from cotune.explain import failures
 from cotune.printable import printable
 from cotune.records import CAUSES, DecisionRecord, Failure, State, Trial
 from cotune.schedulers import has_shown_that_it_reports_too_little
-from cotune.spelled import counted, duration, shown
+from cotune.spelled import counted, duration, first_line, shown
 from cotune.study import Study
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -122,15 +122,9 @@ def failed(study: Study) -> str:
     """What failed and how often, a line for each kind, with the last trial of it."""
     return "\n".join(
         f"{len(kind.trials)} x {kind.cause}{f' ({printable(kind.error)})' if kind.error else ''}, "
-        f"the last one is trial {kind.trials[-1]}: {_head(kind.reason)}"
+        f"the last one is trial {kind.trials[-1]}: {printable(first_line(kind.reason, _MOST_SHOWN))}"
         for kind in failures(study.history)
     )
-
-
-def _head(text: str) -> str:
-    """Its first line, at most 80 wide."""
-    line = printable(text.partition("\n")[0])
-    return line if len(line) <= _MOST_SHOWN else f"{line[: _MOST_SHOWN - 1]}…"
 
 
 def failure(failed: Failure) -> str:

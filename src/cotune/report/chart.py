@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cotune.report.axes import Axis, spelled
 from cotune.report.markup import Content, Markup, spelled_number, tag, together
+from cotune.spelled import cut
 
 _TICK = 5.0
 _LINE = 14.0
@@ -90,15 +91,6 @@ def choices_axis(frame: Frame, places: Sequence[tuple[float, str]]) -> Markup:
     ]
     line = tag("path", class_="axis", d=_segment(frame.left, frame.y[0], frame.width - frame.right, frame.y[0]))
     return together([line, *names])
-
-
-def cut(text: str, n: int) -> str:
-    """At most n characters of a text, at least one.
-
-    >>> cut("momentum", 5), cut("adam", 5)
-    ('mome…', 'adam')
-    """
-    return text if len(text) <= max(n, 2) else f"{text[: max(n, 2) - 1]}…"
 
 
 def dot(x: float, y: float, told: str, *, kind: str, radius: float = 3.2) -> Markup:

@@ -9,6 +9,7 @@ from cotune.report import chart
 from cotune.report.axes import Axis
 from cotune.report.markup import Content, Markup, tag, together
 from cotune.report.parts import figure, key, listed, paragraph, section, table
+from cotune.spelled import cut
 
 _MOST_BARS = 20
 _ROW = 34.0
@@ -54,7 +55,7 @@ def _bars(ranked: list[Importance], label: str) -> Markup:
 
 def _bar(one: Importance, frame: chart.Frame, x: Axis, y: float) -> Markup:
     parts = [
-        chart.words(chart.cut(one.name, 20), frame.left - 10, y + 15, kind="name", anchor="end"),
+        chart.words(cut(one.name, 20), frame.left - 10, y + 15, kind="name", anchor="end"),
         _box(x, one.total.value, y, 20, "bar total", f"{one.name}, with interactions: {_percent(one.total)}"),
         _box(x, one.first.value, y + 5, 10, "bar first", f"{one.name}, alone: {_percent(one.first)}"),
         chart.segment(x.at(100 * one.total.low), y + 10, x.at(100 * one.total.high), y + 10, kind="whisker"),

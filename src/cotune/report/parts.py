@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cotune.records import JsonValue
-from cotune.report.chart import cut
 from cotune.report.markup import Content, Markup, tag
 from cotune.spelled import shown
 
@@ -57,11 +56,6 @@ def number_or_text(value: JsonValue) -> Content | float:
 def code(text: str) -> Markup:
     """Something to type, within a sentence."""
     return tag("code", text)
-
-
-def first_line(text: str) -> str:
-    """Of a message, its first line, at most 200 characters."""
-    return cut(text.partition("\n")[0], 200)
 
 
 def key(*entries: tuple[str, str]) -> Markup:

@@ -10,7 +10,7 @@ from cotune.report import chart
 from cotune.report.axes import axis_over
 from cotune.report.markup import Content, Markup
 from cotune.report.parts import figure, section, table
-from cotune.spelled import shown
+from cotune.spelled import cut, shown
 
 _ROW = 34.0
 
@@ -41,7 +41,7 @@ def _path_drawing(names: list[str], changes: list[str], values: list[float], obj
         y = frame.top + _ROW * row + 16
         before = values[max(row - 1, 0)]
         marks += [
-            chart.words(chart.cut(f"{name}: {change}" if change else name, 38), frame.left - 12, y + 4, kind="name",
+            chart.words(cut(f"{name}: {change}" if change else name, 38), frame.left - 12, y + 4, kind="name",
                         anchor="end"),
             chart.segment(x.at(before), y, x.at(value), y, kind="step"),
             chart.segment(x.at(before), y - _ROW, x.at(before), y, kind="link") if row else None,

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from cotune.explain.calibration import choices
 from cotune.explain.course import ranking
 from cotune.records import History, State
-from cotune.report.chart import cut
 from cotune.report.markup import Content, Markup
 from cotune.report.parts import facts, number_or_text, paragraph, section, table
-from cotune.spelled import counted, duration, shown
+from cotune.spelled import counted, cut, duration, shown
 
 _MOST_TRIALS = 50
 _MOST_SETTING = 160

@@ -9,11 +9,12 @@ from cotune.explain.failures import FailureKind, failures
 from cotune.explain.insight import Insight, Rungs
 from cotune.records import CAUSES, History, State
 from cotune.report.markup import Content, Markup
-from cotune.report.parts import code, first_line, paragraph, section, table
-from cotune.spelled import counted, shown
+from cotune.report.parts import code, paragraph, section, table
+from cotune.spelled import counted, first_line, shown
 
 _SAFE, _DOUBTFUL = 0.8, 0.5
 _MOST_NUMBERS = 12
+_MOST_CHARACTERS = 200
 
 
 def failed(history: History, *, command: str | None) -> Markup | None:
@@ -22,7 +23,7 @@ def failed(history: History, *, command: str | None) -> Markup | None:
     if not kinds:
         return None
     rows: list[list[Content | float]] = [
-        [len(one.trials), _cause(one), _numbers(one), first_line(one.reason)] for one in kinds
+        [len(one.trials), _cause(one), _numbers(one), first_line(one.reason, _MOST_CHARACTERS)] for one in kinds
     ]
     caption = f"{counted(sum(len(one.trials) for one in kinds), 'trial')} failed, in {counted(len(kinds), 'way')}"
     more = paragraph("All of one: ", code(f"cotune show {command} {kinds[0].trials[-1]}"), ".") if command else None

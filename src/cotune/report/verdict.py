@@ -10,11 +10,12 @@ from cotune.explain.insight import Importance, Insight
 from cotune.records import CAUSES, History, State
 from cotune.report.confirmation import Confirmation
 from cotune.report.markup import Content, Markup, tag, together
-from cotune.report.parts import code, first_line, listed, paragraph, section
-from cotune.spelled import counted, shown
+from cotune.report.parts import code, listed, paragraph, section
+from cotune.spelled import counted, first_line, shown
 
 _MATTERS = 0.05
 """A parameter is named as one that matters from this share of the variance on."""
+_MOST_CHARACTERS = 200
 
 
 def verdict(
@@ -52,7 +53,7 @@ def _without_result(history: History) -> Markup:
     kind = failures(history)[0]
     every = "The only trial" if n_failed == 1 else f"All {n_failed} trials"
     why = f"{CAUSES.get(kind.cause, kind.cause)}{f' ({kind.error})' if kind.error else ''}"
-    said = f", last in trial {kind.trials[-1]}: {first_line(kind.reason)}"
+    said = f", last in trial {kind.trials[-1]}: {first_line(kind.reason, _MOST_CHARACTERS)}"
     return together([strong(f"{every} failed."), f" The commonest reason: {why}{said}"])
 
 
