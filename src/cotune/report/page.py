@@ -13,11 +13,12 @@ from cotune import __version__
 from cotune.explain.insight import Insight
 from cotune.records import History
 from cotune.report.confirmation import confirmation_of, confirmed
+from cotune.report.curves import curves
 from cotune.report.effects import effects
 from cotune.report.importance import importance
 from cotune.report.markup import Markup, tag
 from cotune.report.path import path
-from cotune.report.search import curves, progress
+from cotune.report.progress import progress
 from cotune.report.setting import environment, trials
 from cotune.report.trust import failed, predictions, stopping
 from cotune.report.verdict import verdict

@@ -12,7 +12,7 @@ from cotune.report.markup import Content, Markup
 from cotune.report.parts import figure, section, table
 from cotune.spelled import cut, shown
 
-_ROW = 34.0
+_ROW = 42.0
 
 
 def path(insights: Mapping[str, Insight]) -> Markup | None:
@@ -34,20 +34,19 @@ def _path(insight: Insight) -> Markup:
 
 
 def _path_drawing(names: list[str], changes: list[str], values: list[float], objective: str, label: str) -> Markup:
-    frame = chart.Frame(760, 66 + _ROW * len(names), left=310, top=8, right=64, bottom=48)
+    frame = chart.Frame(760, 66 + _ROW * len(names), left=210, top=8, right=64, bottom=48)
     x = axis_over(values, *frame.x)
     marks: list[Content] = [chart.x_axis(frame, x, objective, 5)]
     for row, (name, change, value) in enumerate(zip(names, changes, values, strict=True)):
-        y = frame.top + _ROW * row + 16
-        before = values[max(row - 1, 0)]
+        y, before = frame.top + _ROW * row + 16, values[max(row - 1, 0)]
         marks += [
-            chart.words(cut(f"{name}: {change}" if change else name, 38), frame.left - 12, y + 4, kind="name",
-                        anchor="end"),
+            chart.words(cut(name, 26), frame.left - 12, y + (0 if change else 5), kind="name", anchor="end"),
+            chart.words(cut(change, 30), frame.left - 12, y + 16, kind="change", anchor="end") if change else None,
             chart.segment(x.at(before), y, x.at(value), y, kind="step"),
             chart.segment(x.at(before), y - _ROW, x.at(before), y, kind="link") if row else None,
             chart.dot(x.at(value), y, f"{name}: {shown(value)}", kind="mean", radius=5),
             chart.words(shown(value), x.at(max(value, before)) + 10, y + 4, kind="value"),
-        ]  # fmt: skip
+        ]
     return chart.drawing(frame, *marks, label=label)
 
 

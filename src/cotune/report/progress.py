@@ -1,11 +1,11 @@
-"""How the search went: every trial and the best so far, and the learning curves."""
+"""How the search went: every trial, and the best so far."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from cotune.explain.course import Point, course, improvements, ranking
+from cotune.explain.course import Point, course, improvements
 from cotune.records import History, State
 from cotune.report import chart
 from cotune.report.axes import Axis, axis_of_most, axis_over
@@ -16,9 +16,6 @@ from cotune.spelled import counted, shown
 _STRIP = 16.0
 """Pixels below the data for the trials that failed."""
 _MOST_POINTS = 2_000
-_MOST_CURVES = 60
-_MOST_STEPS = 60
-_MOST_ROWS = 200
 _MARK = {State.DONE: "done", State.STOPPED: "stopped", State.PAUSED: "paused", State.RUNNING: "running"}
 
 
@@ -88,64 +85,3 @@ def _record(point: Point, x: Axis, y: Axis, objective: str) -> Markup:
     assert point.value is not None
     told = f"the best, trial {point.number}: {objective} {shown(point.value)}"
     return chart.dot(x.at(point.number), y.at(point.value), told, kind="best", radius=5)
-
-
-def curves(history: History) -> Markup | None:
-    """The first objective over the steps, of the best trials and of some others; None without curves."""
-    objective, maximise = next(iter(history.objectives.items()))
-    numbers = _chosen(history)
-    lines = {number: _curve(history, number) for number in numbers}
-    lines = {number: curve for number, curve in lines.items() if len(curve) > 1}
-    if not lines:
-        return None
-    best = next((number for number in ranking(history)[:1] if number in lines), None)
-    label = f"{objective} over the steps of {counted(len(lines), 'trial')}"
-    left_out = f" {len(history)} trials have been; these are the best and an even selection of the others." if len(
-        history) > len(lines) else ""  # fmt: skip
-    caption = together([f"{objective} step by step; a curve that ends in a ring was stopped or is paused.{left_out}",
-                        key(("line best", f"trial {best}, the best" if best is not None else "the best"),
-                            ("line curve", "others"))])  # fmt: skip
-    picture = chart.drawing(chart.WIDE, *_curve_marks(history, lines, best, objective, maximise), label=label)
-    return section("curves", "Learning curves", figure(picture, caption, _ends(lines, objective)))
-
-
-def _chosen(history: History) -> list[int]:
-    """The best third, and an even selection of all others."""
-    have = [number for number in range(len(history)) if history.step(number) > 1]
-    if len(have) <= _MOST_CURVES:
-        return have
-    rank = ranking(history)[: _MOST_CURVES // 3]
-    others = [number for number in have if number not in frozenset(rank)]
-    n = _MOST_CURVES - len(rank)
-    return sorted({*rank, *(others[len(others) * k // n] for k in range(n))} if others else rank)
-
-
-def _curve(history: History, number: int) -> list[tuple[int, float]]:
-    """(step, value), at most as many as fit on the picture."""
-    trial = history.trial(number)
-    values = trial.curve.get(next(iter(history.objectives)), ())
-    points = list(zip(trial.steps, values, strict=True)) if values else []
-    every = math.ceil(len(points) / _MOST_STEPS) or 1
-    return [point for place, point in enumerate(points) if place % every == 0 or place == len(points) - 1]
-
-
-def _curve_marks(
-    history: History, lines: dict[int, list[tuple[int, float]]], best: int | None, objective: str, maximise: bool
-) -> list[Content]:
-    frame = chart.WIDE
-    x = axis_over([step for curve in lines.values() for step, _ in curve], *frame.x)
-    y = axis_of_most([value for curve in lines.values() for _, value in curve], *frame.y, maximise=maximise)
-    marks: list[Content] = [chart.y_axis(frame, y, objective, 5), chart.x_axis(frame, x, "step", 8, is_whole=True)]
-    for number in sorted(lines, key=lambda one: one == best):
-        pixels = [(x.at(s), y.at(v) if math.isfinite(v) else math.nan) for s, v in lines[number]]
-        kind = "curve best" if number == best else "curve"
-        marks.append(chart.line(pixels, kind=kind, told=f"trial {number}, {history.state(number)}"))
-        if history.state(number) in (State.STOPPED, State.PAUSED) and math.isfinite(pixels[-1][1]):
-            marks.append(chart.dot(*pixels[-1], f"trial {number} left here", kind="stopped", radius=2.6))
-    return marks
-
-
-def _ends(lines: dict[int, list[tuple[int, float]]], objective: str) -> Markup:
-    rows = [[number, curve[0][1], curve[-1][1], curve[-1][0]] for number, curve in lines.items()]
-    return table(["trial", f"first {objective}", f"last {objective}", "step"], rows[:_MOST_ROWS],
-                 caption="Where the curves begin and end")  # fmt: skip
