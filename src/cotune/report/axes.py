@@ -49,7 +49,7 @@ def axis_over(values: Iterable[float], start: float, end: float, *, is_log: bool
     low, high = min(known, default=1.0 if is_log else 0.0), max(known, default=1.0)
     if is_log:
         room = (high / low) ** _PADDING if high > low else 1.2
-        return Axis(low / room, high * room, start, end, is_log=True)
+        return Axis(max(low / room, 1e-307), min(high * room, 1e308), start, end, is_log=True)
     room = _PADDING * (high / 2 - low / 2) * 2 or abs(low) * 0.1 or 1.0
     return Axis(max(low - room, -1.7e308), min(high + room, 1.7e308), start, end)
 

@@ -26,7 +26,11 @@ def failed(history: History, *, command: str | None) -> Markup | None:
         [len(one.trials), _cause(one), _numbers(one), first_line(one.reason, _MOST_CHARACTERS)] for one in kinds
     ]
     caption = f"{counted(sum(len(one.trials) for one in kinds), 'trial')} failed, in {counted(len(kinds), 'way')}"
-    more = paragraph("The last one in full: ", code(f"cotune show {command} {kinds[0].trials[-1]}"), ".") if command else None
+    more = (
+        paragraph("The last one in full: ", code(f"cotune show {command} {kinds[0].trials[-1]}"), ".")
+        if command
+        else None
+    )
     return section("failures", "Failures", table(["trials", "cause", "which", "the last one's reason"], rows,
                                                  caption=caption), more)  # fmt: skip
 
