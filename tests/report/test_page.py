@@ -8,7 +8,7 @@ import re
 import pytest
 
 from builders import created, history_of, started
-from cotune.records import Finished, History, Reported, Setting
+from cotune.records import Finished, History, Reached, Reported, Setting
 from cotune.report import Subject
 from cotune.space import Space
 from pages import EVIL, TURNED, chosen, failing, mixed, nothing, parsed, search, told, two, words, written
@@ -137,6 +137,16 @@ def test_the_verdict_compares_the_best_with_the_first_and_the_median() -> None:
     assert "None of the 2 after it that came as far beat it." in shown
 
 
+def test_where_all_did_equally_well_the_verdict_says_so() -> None:
+    assert "All 3 trials that came as far did equally well." in words(written(told([1.0, 1.0, 1.0])))
+
+
+def test_a_best_that_is_still_paused_says_how_far_it_came() -> None:
+    events = [started(0, {"x": 0.5}, until=3), Reported(0, 1, [3], {"value": [0.5]}), Reached(0, 1, 3)]
+    history = history_of(Space(x=(0.0, 1.0)), events, steps=9)
+    assert "The best of 1 trial is trial 0, with value 0.5 after 3 of 9 steps." in words(written(history))
+
+
 def test_the_verdict_counts_states_and_tells_what_mattered() -> None:
     shown = words(written(search(40)))
     assert "Trials: 10 done, 2 failed, 28 stopped early." in shown
@@ -159,6 +169,7 @@ def test_a_confirmation_is_told_in_the_verdict_and_drawn() -> None:
     shown = words(text)
     assert "Trained again with 3 seeds, trial 4 reaches 0.94 (0.92 to 0.96)" in shown
     assert "best of the 2 compared with probability 80%" in shown
+    assert "In the search, trial 0 had looked better." in shown
     assert "flattered its best by 0.0125" in shown and "seeds differ" in shown
     assert "not confirmed" not in shown
     assert parsed(text).find(".//section[@id='confirmation']/figure") is not None
@@ -177,8 +188,8 @@ def test_the_best_configuration_can_be_copied_as_python() -> None:
 def test_two_objectives_have_a_front_and_no_best() -> None:
     shown = words(written(two()))
     assert "3 of 4 trials are on the front" in shown
-    assert "The highest accuracy has trial 0: accuracy 0.9, latency 30." in shown
-    assert "The lowest latency has trial 2: accuracy 0.5, latency 1." in shown
+    assert "Trial 0 has the highest accuracy: accuracy 0.9, latency 30." in shown
+    assert "Trial 2 has the lowest latency: accuracy 0.5, latency 1." in shown
     assert "Best configuration" not in shown and "not confirmed" not in shown
 
 

@@ -34,7 +34,7 @@ def _effects(insight: Insight, best: Mapping[str, JsonValue], is_named: bool) ->
     )
     heading = tag("h3", insight.objective) if is_named else None
     rest = f" {len(names) - _MOST_EFFECTS} less important ones are left out." if len(names) > _MOST_EFFECTS else ""
-    mark = " A vertical line marks the best trial's value." if best else ""
+    mark = " A dashed line, or a ring around a choice, marks the best trial's value." if best else ""
     lead = paragraph(
         f"What the model expects of {insight.objective} along each parameter, on average over all others, with a 90 % "
         f"band; all on one scale. Bars at the bottom show where results are: where there are none, it is a guess."

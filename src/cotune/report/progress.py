@@ -16,6 +16,13 @@ from cotune.spelled import counted, shown
 _STRIP = 16.0
 """Pixels below the data for the trials that failed."""
 _MOST_POINTS = 2_000
+_KEY = {
+    State.DONE: ("point done", "done"),
+    State.STOPPED: ("point stopped", "stopped"),
+    State.PAUSED: ("point stopped", "paused"),
+    State.RUNNING: ("point running", "running"),
+    State.FAILED: ("point failed", "failed"),
+}
 _MARK = {State.DONE: "done", State.STOPPED: "stopped", State.PAUSED: "paused", State.RUNNING: "running"}
 
 
@@ -41,18 +48,18 @@ def _history(history: History, objective: str, maximise: bool) -> Markup:
         return paragraph(f"No trial has a value of {objective} to draw.")
     y = axis_of_most(known, frame.y[0] - _STRIP, frame.y[1], maximise=maximise)
     outside = sum(not y.holds(value) for value in known)
-    caption = _caption(objective, maximise, outside, len(points))
+    caption = _caption(objective, maximise, outside, points)
     numbers = table(["trial", objective], [[point.number, point.value] for point in records], caption="Every new best")
     picture = chart.drawing(frame, *_marks(points, records, y, objective), label=label)
     return figure(picture, caption, numbers)
 
 
-def _caption(objective: str, maximise: bool, outside: int, n: int) -> Markup:
-    goal = "higher" if maximise else "lower"
+def _caption(objective: str, maximise: bool, outside: int, points: Sequence[Point]) -> Markup:
+    n, goal = len(points), "higher" if maximise else "lower"
     beyond = f" {counted(outside, 'trial')} lie beyond the edge." if outside else ""
     thinned = f" Of {n} trials about {_MOST_POINTS} are drawn." if n > _MOST_POINTS else ""
-    marks = (("line best", "best so far"), ("point done", "done"), ("point stopped", "stopped or paused"),
-             ("point failed", "failed"))  # fmt: skip
+    there = dict.fromkeys(point.state for point in points if point.state in _KEY)
+    marks = [("line best", "best so far"), *[_KEY[state] for state in there]]
     return together([f"Every trial's {objective} ({goal} is better) at its last step.{beyond}{thinned}", key(*marks)])
 
 

@@ -42,8 +42,10 @@ def _headline(history: History) -> Markup:
     best, name = history.best(), next(iter(history.objectives))
     assert best is not None
     value = strong(f"{name} {shown(history.metrics(best)[name])}")
-    return together(["The best of ", counted(len(history), "trial"), " is ", strong(f"trial {best}"), ", with ", value,
-                     "."])  # fmt: skip
+    is_left = history.state(best) is not State.DONE
+    after = f" after {history.step(best)} of {history.steps} steps" if is_left else ""
+    of = counted(len(history), "trial")
+    return together(["The best of ", of, " is ", strong(f"trial {best}"), ", with ", value, f"{after}."])
 
 
 def _without_result(history: History) -> Markup:
@@ -75,12 +77,14 @@ def _end_of_front(history: History, objective: str, maximise: bool) -> Content:
     number = min(front, key=lambda one: (sign * history.metrics(one)[objective], one))
     told = ", ".join(f"{name} {shown(value)}" for name, value in history.metrics(number).items()
                      if name in history.objectives)  # fmt: skip
-    return f"The {'highest' if maximise else 'lowest'} {objective} has trial {number}: {told}."
+    return f"Trial {number} has the {'highest' if maximise else 'lowest'} {objective}: {told}."
 
 
 def _against(known: Sequence[Point], best: Point, history: History) -> Content:
     first, half = known[0], middle(known)
     assert best.value is not None and first.value is not None and half is not None
+    if all(point.value == best.value for point in known):
+        return f"All {len(known)} trials that came as far did equally well."
     is_start = history.strategy(first.number) == "start"
     what = f"trial {first.number}{', the starting point' if is_start else ''} ({shown(first.value)})"
     than_first = f"{_apart(best.value, first.value)} better than {what}" if first != best else ""
@@ -102,6 +106,7 @@ def _certainty(history: History, confirmation: Confirmation | None) -> Iterator[
             strong(f"{shown(chosen.mean)} ({shown(chosen.low)} to {shown(chosen.high)})"),
             f"; it is the best of the {len(confirmation.candidates)} compared with probability "
             f"{chosen.probability_best:.0%}.",
+            "" if chosen.trial == history.best() else f" In the search, trial {history.best()} had looked better.",
         ])  # fmt: skip
     elif len(history.objectives) == 1 and len(history.contenders()) > 1:
         yield together([
