@@ -112,7 +112,7 @@ def test_the_same_study_makes_the_same_page() -> None:
 
 def test_a_study_without_trials_says_how_to_begin() -> None:
     shown = words(written(STUDIES["no trials"](), is_found=False))
-    assert "There are no trials yet. study.optimize(trials=100) begins the search." in shown
+    assert "There are no trials yet. study.optimize(trials=100) or study.ask() begins." in shown
     assert "0 results: that is too few" in shown
 
 
@@ -167,9 +167,10 @@ def test_a_confirmation_is_told_in_the_verdict_and_drawn() -> None:
     history.extend([Setting("confirmation", CONFIRMATION)])
     text = written(history)
     shown = words(text)
-    assert "Trained again with 3 seeds, trial 4 reaches 0.94 (0.92 to 0.96)" in shown
-    assert "best of the 2 compared with probability 80%" in shown
-    assert "In the search, trial 0 had looked better." in shown
+    assert "The winner is trial 4, confirmed: accuracy 0.94, 0.92 to 0.96 over 3 seeds." in shown
+    assert "It is the best of the 2 candidates with probability 80%." in shown
+    assert "In the search, trial 0 was" in shown
+    assert "Configuration of trial 4" in shown and "cotune show runs/digits 4" in shown
     assert "flattered its best by 0.0125" in shown and "seeds differ" in shown
     assert "not confirmed" not in shown
     assert parsed(text).find(".//section[@id='confirmation']/figure") is not None

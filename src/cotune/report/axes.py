@@ -72,7 +72,7 @@ def spelled(values: Sequence[float]) -> list[str]:
     """
     gaps = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
     largest = max((abs(value) for value in values), default=0.0)
-    is_even = len(gaps) > 1 and max(gaps) <= 1.001 * min(gaps)
+    is_even = bool(gaps) and max(gaps) <= 1.001 * min(gaps) and (len(gaps) > 1 or largest < 5 * min(map(abs, values)))
     if not is_even or not 1e-4 <= min(gaps) <= largest < 1e5:
         return [_short(value) for value in values]
     digits = next(n for n in range(7) if all(abs(round(v, n) - v) < 1e-3 * min(gaps) for v in values) or n == 6)

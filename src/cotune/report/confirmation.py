@@ -56,6 +56,16 @@ def confirmation_of(history: History) -> Confirmation | None:
     )
 
 
+def winner_of(history: History, confirmation: Confirmation | None) -> int | None:
+    """The trial that was chosen when the best were trained again, or else the best of the search.
+
+    None without a result, and with several objectives.
+    """
+    if len(history.objectives) > 1:
+        return None
+    return confirmation.chosen.trial if confirmation is not None else history.best()
+
+
 def confirmed(confirmation: Confirmation | None) -> Markup:
     """The section: means with their intervals beside what the search had seen, or how to find out."""
     if confirmation is None:

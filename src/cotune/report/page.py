@@ -12,7 +12,7 @@ from pathlib import Path
 from cotune import __version__
 from cotune.explain.insight import Insight
 from cotune.records import History
-from cotune.report.confirmation import confirmation_of, confirmed
+from cotune.report.confirmation import confirmation_of, confirmed, winner_of
 from cotune.report.curves import curves
 from cotune.report.effects import effects
 from cotune.report.importance import importance
@@ -67,17 +67,17 @@ def page(history: History, subject: Subject, insights: Mapping[str, Insight]) ->
 def _sections(history: History, subject: Subject, insights: Mapping[str, Insight]) -> dict[str, Markup]:
     """Those that have something to say, by id."""
     confirmation, best = confirmation_of(history), history.front()
-    one = len(history.objectives) == 1
-    marked = history.config(best[0]) if best and one else {}
+    number = winner_of(history, confirmation) if best else None
+    marked = {} if number is None else history.config(number)
     sections = {
         "verdict": verdict(history, insights, confirmation, ended=subject.ended),
-        "best": winner(history, command=subject.command),
+        "best": winner(history, number, command=subject.command),
         "history": progress(history),
         "curves": curves(history),
         "importance": importance(insights),
         "effects": effects(insights, marked),
         "path": path(insights),
-        "confirmation": confirmed(confirmation) if best and one else None,
+        "confirmation": confirmed(confirmation) if number is not None else None,
         "stopping": stopping(history, insights),
         "predictions": predictions(history),
         "failures": failed(history, command=subject.command),

@@ -22,14 +22,18 @@ def verdict(
     history: History, insights: Mapping[str, Insight], confirmation: Confirmation | None, *, ended: str | None
 ) -> Markup:
     """The headline, then what supports it, sentence by sentence."""
-    told = [*_gains(history), *_certainty(history, confirmation), *_counts(history, ended)]
+    told = [*_gains(history, confirmation), *_certainty(history, confirmation), *_counts(history, ended)]
     found = [sentence for insight in insights.values() for sentence in _found(insight, len(insights) > 1)]
-    return section("verdict", "Verdict", paragraph(_headline(history), kind="lead"), listed([*told, *found]))
+    return section(
+        "verdict", "Verdict", paragraph(_headline(history, confirmation), kind="lead"), listed([*told, *found])
+    )
 
 
-def _headline(history: History) -> Markup:
+def _headline(history: History, confirmation: Confirmation | None) -> Markup:
     if not len(history):
-        return together(["There are no trials yet. ", code("study.optimize(trials=100)"), " begins the search."])
+        return together(
+            ["There are no trials yet. ", code("study.optimize(trials=100)"), " or ", code("study.ask()"), " begins."]
+        )
     front = history.front()
     if not front:
         return _without_result(history)
@@ -39,6 +43,8 @@ def _headline(history: History) -> Markup:
             [strong(f"{len(front)} of {counted(len(history), 'trial')}"),
              f" {are} on the front: none of the others beats them in every objective."]
         )  # fmt: skip
+    if confirmation is not None:
+        return _confirmed(confirmation)
     best, name = history.best(), next(iter(history.objectives))
     assert best is not None
     value = strong(f"{name} {shown(history.metrics(best)[name])}")
@@ -46,6 +52,13 @@ def _headline(history: History) -> Markup:
     after = f" after {history.step(best)} of {history.steps} steps" if is_left else ""
     of = counted(len(history), "trial")
     return together(["The best of ", of, " is ", strong(f"trial {best}"), ", with ", value, f"{after}."])
+
+
+def _confirmed(told: Confirmation) -> Markup:
+    one = told.chosen
+    interval = f", {shown(one.low)} to {shown(one.high)} over {counted(told.seeds, 'seed')}."
+    value = strong(f"{told.objective} {shown(one.mean)}")
+    return together(["The winner is ", strong(f"trial {one.trial}"), ", confirmed: ", value, interval])
 
 
 def _without_result(history: History) -> Markup:
@@ -59,7 +72,7 @@ def _without_result(history: History) -> Markup:
     return together([strong(f"{every} failed."), f" The commonest reason: {why}{said}"])
 
 
-def _gains(history: History) -> Iterator[Content]:
+def _gains(history: History, confirmation: Confirmation | None) -> Iterator[Content]:
     """How much better the best is than the first trial and the median one; of several objectives, the ends."""
     for objective, maximise in history.objectives.items():
         points = course(history, objective)
@@ -69,7 +82,9 @@ def _gains(history: History) -> Iterator[Content]:
         if len(history.objectives) > 1:
             yield _end_of_front(history, objective, maximise)
         elif len(known) > 1:
-            yield _against(known, points[history.best() or 0], history)
+            best = points[history.best() or 0]
+            who = "It is" if confirmation is None else f"In the search, trial {best.number} was"
+            yield _against(known, best, history, who)
 
 
 def _end_of_front(history: History, objective: str, maximise: bool) -> Content:
@@ -80,7 +95,7 @@ def _end_of_front(history: History, objective: str, maximise: bool) -> Content:
     return f"Trial {number} has the {'highest' if maximise else 'lowest'} {objective}: {told}."
 
 
-def _against(known: Sequence[Point], best: Point, history: History) -> Content:
+def _against(known: Sequence[Point], best: Point, history: History, who: str) -> Content:
     first, half = known[0], middle(known)
     assert best.value is not None and first.value is not None and half is not None
     if all(point.value == best.value for point in known):
@@ -91,7 +106,7 @@ def _against(known: Sequence[Point], best: Point, history: History) -> Content:
     than_half = f"{_apart(best.value, half)} better than the median of {counted(len(known), 'trial')} that came as far"
     since = sum(point.number > best.number and point.is_contender for point in known)
     stale = f" None of the {since} after it that came as far beat it." if since > 1 else ""
-    return f"It is {' and '.join(part for part in (than_first, than_half) if part)}.{stale}"
+    return f"{who} {' and '.join(part for part in (than_first, than_half) if part)}.{stale}"
 
 
 def _apart(a: float, b: float) -> str:
@@ -100,14 +115,11 @@ def _apart(a: float, b: float) -> str:
 
 def _certainty(history: History, confirmation: Confirmation | None) -> Iterator[Content]:
     if confirmation is not None:
-        chosen = confirmation.chosen
-        yield together([
-            f"Trained again with {counted(confirmation.seeds, 'seed')}, trial {chosen.trial} reaches ",
-            strong(f"{shown(chosen.mean)} ({shown(chosen.low)} to {shown(chosen.high)})"),
-            f"; it is the best of the {len(confirmation.candidates)} compared with probability "
-            f"{chosen.probability_best:.0%}.",
-            "" if chosen.trial == history.best() else f" In the search, trial {history.best()} had looked better.",
-        ])  # fmt: skip
+        one, n = confirmation.chosen, len(confirmation.candidates)
+        yield (
+            f"It is the best of the {counted(n, 'candidate')} with probability {one.probability_best:.0%}. "
+            f"The search had flattered its best by {shown(confirmation.optimism)}."
+        )
     elif len(history.objectives) == 1 and len(history.contenders()) > 1:
         yield together([
             "The winner was not confirmed. The best of many noisy results looks a little better than it is; ",

@@ -8,30 +8,27 @@ from cotune.config import Config
 from cotune.records import History
 from cotune.report import chart
 from cotune.report.axes import Axis, axis_of_most, axis_over
-from cotune.report.markup import Content, Markup, tag, together
+from cotune.report.markup import Content, Markup, lines, tag, together
 from cotune.report.parts import code, figure, key, number_or_text, paragraph, section, table
 from cotune.spelled import counted, shown
 
 _MOST = 20
 
 
-def winner(history: History, *, command: str | None) -> Markup | None:
-    """The section; None without a result. command: the study's folder as it is typed in a shell."""
+def winner(history: History, number: int | None, *, command: str | None) -> Markup | None:
+    """The section; None without a result. number: who won. command: the study's folder as it is typed in a shell."""
     front = history.front()
     if not front:
         return None
-    if len(history.objectives) > 1:
+    if number is None:
         return section("best", "The front", _front_figure(history, front), _front_table(history, front))
-    config = history.config(front[0])
+    config = history.config(number)
     rows = [[name, shown(value), repr(history.space.parameters[name])] for name, value in config.items()]
-    settings = table(["parameter", "value", "searched in"], rows, caption=f"Configuration of trial {front[0]}")
-    changed = (
-        paragraph("It changed while it trained; the configuration above is that of its last epochs.")
-        if len(history.lineage(front[0])) > 1
-        else None
-    )
-    return section("best", "Best configuration", settings, changed, _scores(history, front[0]),
-                   _to_copy(config, command))  # fmt: skip
+    settings = table(["parameter", "value", "searched in"], rows, caption=f"Configuration of trial {number}")
+    changed = "It changed while it trained; the configuration above is that of its last epochs."
+    parts = [settings, paragraph(changed) if len(history.lineage(number)) > 1 else None, _scores(history, number)]
+    again = f"cotune best {command}" if number == history.best() else f"cotune show {command} {number}"
+    return section("best", "Best configuration", *parts, _to_copy(config, again if command else None))
 
 
 def _scores(history: History, number: int) -> Markup:
@@ -40,18 +37,12 @@ def _scores(history: History, number: int) -> Markup:
     return paragraph(f"All its metrics: {', '.join(f'{name} {shown(metrics[name])}' for name in names)}.")
 
 
-def _to_copy(config: Config, command: str | None) -> Markup:
-    """The configuration as a Python dict, and the line that prints it again."""
+def _to_copy(config: Config, again: str | None) -> Markup:
+    """The configuration as a Python dict, and the command that prints it again."""
     text = "\n".join(["{", *[f"    {name!r}: {value!r}," for name, value in config.items()], "}"])
     button = tag("button", "Copy", type="button", hidden="", data_copy="best-config")
-    block = tag("div", tag("pre", tag("code", Markup("\n".join(_line(part) for part in text.split("\n")))),
-                           id="best-config"), button, class_="copy")  # fmt: skip
-    again = paragraph("In a shell: ", code(f"cotune best {command}"), ".") if command else None
-    return together([block, again])
-
-
-def _line(text: str) -> str:
-    return together([text]).text
+    block = tag("div", tag("pre", tag("code", lines(text)), id="best-config"), button, class_="copy")
+    return together([block, paragraph("In a shell: ", code(again), ".") if again else None])
 
 
 def _front_table(history: History, front: Sequence[int]) -> Markup:
