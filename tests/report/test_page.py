@@ -244,7 +244,7 @@ def test_the_environment_tells_machine_seed_and_space() -> None:
 def test_how_safe_it_was_to_stop_is_said() -> None:
     shown = words(written(search(40)))
     assert "28 trials ended before the last step." in shown
-    assert "agrees with that at step 9 to 0.90 (rank correlation of 25 trials): stopping was safe." in shown
+    assert "agrees with that at step 9 to 0.90 (rank correlation of 25 trials): stopping was safe, as far" in shown
 
 
 def test_nothing_found_is_said_in_the_notes() -> None:

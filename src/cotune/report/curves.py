@@ -34,7 +34,7 @@ def curves(history: History) -> Markup | None:
 
 def _caption(history: History, objective: str, n_drawn: int, best: int | None) -> Markup:
     n = sum(history.step(number) > 1 for number in range(len(history)))
-    left_out = f" Drawn are {n_drawn} of {n}: the best, and an even selection." if n > n_drawn else ""
+    left_out = f" Drawn are {n_drawn} of {n}: the best, and an even selection." if n > _MOST_CURVES else ""
     marks = [("line best", f"trial {best}, the best")] if best is not None else []
     what = (
         f"Each trial's {objective}, step by step; one that ends in a ring was stopped or is paused, in a cross failed."

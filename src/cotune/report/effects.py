@@ -67,18 +67,20 @@ def _along_numbers(one: Dependence, y: Axis, best: JsonValue) -> list[Content]:
     x = Axis(min(values), max(values), *frame.x, is_log=one.is_log)
     at = [x.at(value) for value in values]
     low, mean, high = ([y.at(value) for value in column] for column in (one.low, one.mean, one.high))
-    is_marked = isinstance(best, int | float) and not isinstance(best, bool)
     return [
         chart.x_axis(frame, x, "", 4),
-        chart.segment(x.at(best), *_upright(best, x), kind="here") if is_marked else None,
+        _here(x, best),
         chart.band(at, low, high, kind="band"),
         chart.line(zip(at, mean, strict=True), kind="effect"),
         *_rug(at, one.counts),
     ]
 
 
-def _upright(best: float, x: Axis) -> tuple[float, float, float]:
-    return chart.SMALL.y[0], x.at(best), chart.SMALL.y[1]
+def _here(x: Axis, best: JsonValue) -> Markup | None:
+    """An upright line at the best trial's value; None where it has none."""
+    if not isinstance(best, int | float):
+        return None
+    return chart.segment(x.at(best), chart.SMALL.y[0], x.at(best), chart.SMALL.y[1], kind="here")
 
 
 def _along_choices(one: Dependence, y: Axis, best: JsonValue) -> list[Content]:

@@ -35,31 +35,30 @@ def progress(history: History) -> Markup | None:
 
 def _history(history: History, objective: str, maximise: bool) -> Markup:
     points = course(history, objective)
-    records = improvements(points, maximise=maximise)
-    best = f", the best {shown(records[-1].value)} at trial {records[-1].number}" if records else ""
-    n_failed = sum(point.state is State.FAILED for point in points)
-    label = (
-        f"{objective} of {counted(len(points), 'trial')} in their order{best}; "
-        f"{counted(len(records), 'record')}, {n_failed} failed"
-    )
-    frame = chart.WIDE
     known = [point.value for point in points if point.value is not None and math.isfinite(point.value)]
     if not known:
         return paragraph(f"No trial has a value of {objective} to draw.")
+    frame, records = chart.WIDE, improvements(points, maximise=maximise)
     y = axis_of_most(known, frame.y[0] - _STRIP, frame.y[1], maximise=maximise)
-    outside = sum(not y.holds(value) for value in known)
-    caption = _caption(objective, maximise, outside, points)
+    caption = _caption(objective, maximise, sum(not y.holds(value) for value in known), points)
     numbers = table(["trial", objective], [[point.number, point.value] for point in records], caption="Every new best")
-    picture = chart.drawing(frame, *_marks(points, records, y, objective), label=label)
-    return figure(picture, caption, numbers)
+    label = _in_words(points, records, objective)
+    return figure(chart.drawing(frame, *_marks(points, records, y, objective), label=label), caption, numbers)
+
+
+def _in_words(points: Sequence[Point], records: Sequence[Point], objective: str) -> str:
+    best = f", the best {shown(records[-1].value)} at trial {records[-1].number}" if records else ""
+    n_failed = sum(point.state is State.FAILED for point in points)
+    what = f"{objective} of {counted(len(points), 'trial')} in their order{best}"
+    return f"{what}; {counted(len(records), 'record')}, {n_failed} failed"
 
 
 def _caption(objective: str, maximise: bool, outside: int, points: Sequence[Point]) -> Markup:
     n, goal = len(points), "higher" if maximise else "lower"
-    beyond = f" {counted(outside, 'trial')} lie beyond the edge." if outside else ""
+    beyond = f" Beyond the edge: {counted(outside, 'trial')}." if outside else ""
     thinned = f" Of {n} trials about {_MOST_POINTS} are drawn." if n > _MOST_POINTS else ""
-    there = dict.fromkeys(point.state for point in points if point.state in _KEY)
-    marks = [("line best", "best so far"), *[_KEY[state] for state in there]]
+    there = {point.state for point in points}
+    marks = [("line best", "best so far"), *[entry for state, entry in _KEY.items() if state in there]]
     return together([f"Every trial's {objective} ({goal} is better) at its last step.{beyond}{thinned}", key(*marks)])
 
 

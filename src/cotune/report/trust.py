@@ -97,10 +97,12 @@ def _safety(rungs: tuple[Rungs, ...]) -> str:
     if not rungs:
         return "Too few came to the end to tell whether that was safe."
     first = rungs[0]
-    sign = f"The order at step {first.step} agrees with that at step {first.until} to {first.correlation:.2f} (rank " \
-           f"correlation of {counted(first.n, 'trial')})"  # fmt: skip
+    sign = (
+        f"The order at step {first.step} agrees with that at step {first.until} to {first.correlation:.2f} "
+        f"(rank correlation of {counted(first.n, 'trial')})"
+    )
     if first.correlation >= _SAFE:
-        return f"{sign}: stopping was safe."
+        return f"{sign}: stopping was safe, as far as those tell that went on."
     if first.correlation >= _DOUBTFUL:
         return f"{sign}: the best survived more likely than not, and some good ones may have been stopped."
     return f"{sign}: stopping was little better than chance. A later first rung would be safer."

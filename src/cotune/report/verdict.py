@@ -136,7 +136,8 @@ def _counts(history: History, ended: str | None) -> Iterator[Content]:
 
 def _states(history: History) -> str:
     names = {State.STOPPED: "stopped early"}
-    return ", ".join(f"{n} {names.get(state, state)}" for state in State if (n := history.count(state)))
+    forks = f" ({counted(len(history.forks), 'fork')})" if history.forks else ""
+    return ", ".join(f"{n} {names.get(state, state)}" for state in State if (n := history.count(state))) + forks
 
 
 def _found(insight: Insight, is_one_of_several: bool) -> Iterator[Content]:

@@ -25,7 +25,9 @@ def winner(history: History, number: int | None, *, command: str | None) -> Mark
     config = history.config(number)
     rows = [[name, shown(value), repr(history.space.parameters[name])] for name, value in config.items()]
     settings = table(["parameter", "value", "searched in"], rows, caption=f"Configuration of trial {number}")
-    changed = "It changed while it trained; the configuration above is that of its last epochs."
+    changed = (
+        "It changed while it trained; the configuration above is that of its last epochs, and `cotune best` prints all."
+    )
     parts = [settings, paragraph(changed) if len(history.lineage(number)) > 1 else None, _scores(history, number)]
     again = f"cotune best {command}" if number == history.best() else f"cotune show {command} {number}"
     return section("best", "Best configuration", *parts, _to_copy(config, again if command else None))
@@ -57,7 +59,8 @@ def _front_table(history: History, front: Sequence[int]) -> Markup:
 
 def _front_figure(history: History, front: Sequence[int]) -> Markup:
     """The first two objectives against each other."""
-    (first, up), (second, right) = list(history.objectives.items())[:2]
+    one, two = list(history.objectives.items())[:2]
+    first, second = one[0], two[0]
     pairs = {
         number: (history.metrics(number)[first], history.metrics(number)[second])
         for number in range(len(history))
@@ -65,12 +68,12 @@ def _front_figure(history: History, front: Sequence[int]) -> Markup:
     }
     numbers = table(["trial", first, second], [[n, *pairs[n]] for n in front], caption="The front")
     label = f"{second} against {first}: {counted(len(front), 'trial')} on the front among {len(pairs)} with results"
-    goals = " and ".join(f"{'higher' if up else 'lower'} {name}" for name, up in ((first, up), (second, right)))
+    goals = " and ".join(f"{'higher' if up else 'lower'} {name}" for name, up in (one, two))
     caption: list[Content] = [
         f"Better is {goals}. ",
         key(("point best", "on the front"), ("point done", "beaten by another")),
     ]
-    return figure(_front_drawing(pairs, front, (first, up), (second, right), label), together(caption), numbers)
+    return figure(_front_drawing(pairs, front, one, two, label), together(caption), numbers)
 
 
 def _front_drawing(
@@ -80,9 +83,9 @@ def _front_drawing(
     two: tuple[str, bool],
     label: str,
 ) -> Markup:
-    frame, (first, up), (second, right) = chart.WIDE, one, two
-    x = _with_front([a for a, _ in pairs.values()], [pairs[n][0] for n in front], frame.x, up)
-    y = _with_front([b for _, b in pairs.values()], [pairs[n][1] for n in front], frame.y, right)
+    frame, first, second = chart.WIDE, one[0], two[0]
+    x = _with_front([a for a, _ in pairs.values()], [pairs[n][0] for n in front], frame.x, one[1])
+    y = _with_front([b for _, b in pairs.values()], [pairs[n][1] for n in front], frame.y, two[1])
     told = {n: f"trial {n}: {first} {shown(a)}, {second} {shown(b)}" for n, (a, b) in pairs.items()}
     leaders = frozenset(front)
     rest = [chart.dot(x.at(a), y.at(b), told[n], kind="done") for n, (a, b) in pairs.items() if n not in leaders]
