@@ -69,3 +69,9 @@ def test_exploring_is_told_in_four_periods() -> None:
 def test_few_trials_make_few_periods_and_none_makes_none() -> None:
     assert choices(exploring(0.5, None)).periods == (Period(0, 0, 1, 0.5),)
     assert choices(history_of(plane(), [])) == Choices({}, ())
+
+
+def test_results_near_the_largest_float_have_an_error_too() -> None:
+    found = calibration(predicted((0.0, 1.0, 1.7e308), (0.0, 1.0, -1.7e308), (0.0, 1.0, 1.7e308)))
+    assert found is not None
+    assert found.mean_error == approx(1.7e308) and found.bias == approx(1.7e308 / 3)

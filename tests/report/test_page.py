@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from builders import created, history_of, started
-from cotune.records import Finished, History, Reached, Reported, Setting
+from builders import created, done, history_of, started
+from cotune.records import Finished, History, Reached, Reported, Setting, Started
 from cotune.report import Subject
 from cotune.space import Space
 from pages import EVIL, TURNED, chosen, failing, mixed, nothing, parsed, search, told, two, words, written
@@ -239,6 +239,18 @@ def test_the_environment_tells_machine_seed_and_space() -> None:
     for fact in ("seed 11", "torch 2.13.0", "bayesian: a Gaussian process learns", "Int(16, 512, log=True)"):
         assert fact in shown
     assert "gpu" not in shown
+
+
+def test_results_are_drawn_over_their_predictions() -> None:
+    events = []
+    for n in range(12):
+        record = {"strategy": "bayesian", "predicted": {"mean": 1.0, "low": 0.0, "high": 2.0}} if n else {}
+        events += [Started(n, {"x": n / 12}, "w", None, record, 0), done(n, float(n))]
+    text = written(history_of(Space(x=(0.0, 1.0)), events))
+    assert "Of 11 results that had been predicted, 18% came within one standard deviation and 27%" in words(text)
+    assert "The model was surer of itself than it should have been." in words(text)
+    svg = next(iter(parsed(text).find(".//section[@id='predictions']").iter("svg")))
+    assert sum(circle.get("class") == "done" for circle in svg.iter("circle")) == 11
 
 
 def test_how_safe_it_was_to_stop_is_said() -> None:

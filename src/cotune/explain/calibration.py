@@ -62,8 +62,8 @@ def calibration(history: History) -> Calibration | None:
         n_judged=len(off),
         within_one=_share(d <= 1 for d in off) if off else None,
         within_two=_share(d <= 2 for d in off) if off else None,
-        mean_error=fmean(abs(error) for error in errors),
-        bias=fmean(errors),
+        mean_error=_mean([abs(error) for error in errors]),
+        bias=_mean(errors),
     )
 
 
@@ -93,6 +93,11 @@ def _parts(told: Sequence[tuple[int, float]]) -> list[Sequence[tuple[int, float]
 
 def _period(part: Sequence[tuple[int, float]]) -> Period:
     return Period(part[0][0], part[-1][0], len(part), fmean(explore for _, explore in part))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Their mean; divided first, since the sum of results near the largest float would overflow."""
+    return sum(value / len(values) for value in values)
 
 
 def _share(facts: Iterable[bool]) -> float:

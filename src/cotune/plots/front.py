@@ -30,9 +30,9 @@ def front(study: Study, ax: Axes | None = None, *, objectives: tuple[str, str] |
     pairs = {n: known.metrics(n) for n in range(len(known)) if {x, y} <= set(known.metrics(n))}
     if not pairs:
         return told(ax, "No trial has a result yet.")
-    for number, metrics in pairs.items():
-        face = DONE if known.state(number) is State.DONE else "none"
-        ax.scatter(metrics[x], metrics[y], s=18, facecolors=face, edgecolors=DONE)
+    faces = [DONE if known.state(number) is State.DONE else "none" for number in pairs]
+    values = [[metrics[name] for metrics in pairs.values()] for name in (x, y)]
+    ax.scatter(*values, s=18, facecolors=faces, edgecolors=DONE)
     best = sorted((pairs[number][x], pairs[number][y]) for number in known.front())
     ax.plot([a for a, _ in best], [b for _, b in best], "o-", color=BEST, label="front")
     ax.set(xlabel=_goal(x, known.objectives[x]), ylabel=_goal(y, known.objectives[y]))

@@ -18,9 +18,10 @@ from cotune.report.effects import effects
 from cotune.report.importance import importance
 from cotune.report.markup import Markup, tag
 from cotune.report.path import path
+from cotune.report.predictions import predictions
 from cotune.report.progress import progress
 from cotune.report.setting import environment, trials
-from cotune.report.trust import failed, predictions, stopping
+from cotune.report.trust import failed, stopping
 from cotune.report.verdict import verdict
 from cotune.report.winner import winner
 

@@ -1,16 +1,15 @@
-"""What the study's own judgement was worth: its failures, its predictions, and its early stops."""
+"""What failed, and whether it was safe to stop trials early."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cotune.explain.calibration import Calibration, calibration
 from cotune.explain.failures import FailureKind, failures
 from cotune.explain.insight import Insight, Rungs
 from cotune.records import CAUSES, History, State
 from cotune.report.markup import Content, Markup
 from cotune.report.parts import code, paragraph, section, table
-from cotune.spelled import counted, first_line, shown
+from cotune.spelled import counted, first_line
 
 _SAFE, _DOUBTFUL = 0.8, 0.5
 _MOST_NUMBERS = 12
@@ -43,40 +42,6 @@ def _cause(kind: FailureKind) -> str:
 def _numbers(kind: FailureKind) -> str:
     listed = ", ".join(str(number) for number in kind.trials[:_MOST_NUMBERS])
     return f"{listed}, …" if len(kind.trials) > _MOST_NUMBERS else listed
-
-
-def predictions(history: History) -> Markup | None:
-    """How results compare with what was predicted; None if nothing was."""
-    found = calibration(history)
-    if found is None:
-        return None
-    return section("predictions", "Predictions", paragraph(_shares(found)), paragraph(_errors(found, history)))
-
-
-def _shares(found: Calibration) -> str:
-    if found.within_one is None or found.within_two is None:
-        return f"{counted(found.n, 'result')} had been predicted, without saying how certainly."
-    return (
-        f"Of {counted(found.n_judged, 'result')} that had been predicted, {found.within_one:.0%} came within one "
-        f"standard deviation and {found.within_two:.0%} within two; 68% and 95% where a model judges itself rightly. "
-        f"{_judgement(found.within_two, found.n_judged)}"
-    )
-
-
-def _judgement(within_two: float, n: int) -> str:
-    if n < 10:
-        return "These are too few to judge it."
-    if within_two < 0.85:
-        return "The model was surer of itself than it should have been."
-    return "The model knew well how much it did not know."
-
-
-def _errors(found: Calibration, history: History) -> str:
-    side = "above" if found.bias > 0 else "below"
-    return (
-        f"Predictions of {next(iter(history.objectives))} were off by {shown(found.mean_error)} on average; results "
-        f"came {shown(abs(found.bias))} {side} them on average."
-    )
 
 
 def stopping(history: History, insights: Mapping[str, Insight]) -> Markup | None:
