@@ -31,8 +31,8 @@ def front(study: Study, ax: Axes | None = None, *, objectives: tuple[str, str] |
     if not pairs:
         return told(ax, "No trial has a result yet.")
     faces = [DONE if known.state(number) is State.DONE else "none" for number in pairs]
-    values = [[metrics[name] for metrics in pairs.values()] for name in (x, y)]
-    ax.scatter(*values, s=18, facecolors=faces, edgecolors=DONE)
+    first, second = ([metrics[name] for metrics in pairs.values()] for name in (x, y))
+    ax.scatter(first, second, s=18, facecolors=faces, edgecolors=DONE)
     best = sorted((pairs[number][x], pairs[number][y]) for number in known.front())
     ax.plot([a for a, _ in best], [b for _, b in best], "o-", color=BEST, label="front")
     ax.set(xlabel=_goal(x, known.objectives[x]), ylabel=_goal(y, known.objectives[y]))
