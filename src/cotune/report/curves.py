@@ -37,7 +37,8 @@ def _caption(history: History, objective: str, n_drawn: int, best: int | None) -
     left_out = f" Drawn are {n_drawn} of {n}: the best, and an even selection." if n > _MOST_CURVES else ""
     marks = [("line best", f"trial {best}, the best")] if best is not None else []
     what = (
-        f"Each trial's {objective}, step by step; one that ends in a ring was stopped or is paused, in a cross failed."
+        f"Each trial's {objective}, step by step; one that ends in a ring was stopped or is paused, in a cross failed. "
+        "Values beyond the edge are drawn on it."
     )
     return together([what, left_out, key(*marks, ("line curve", "others"))])
 

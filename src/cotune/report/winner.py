@@ -70,7 +70,7 @@ def _front_figure(history: History, front: Sequence[int]) -> Markup:
     label = f"{second} against {first}: {counted(len(front), 'trial')} on the front among {len(pairs)} with results"
     goals = " and ".join(f"{'higher' if up else 'lower'} {name}" for name, up in (one, two))
     caption: list[Content] = [
-        f"Better is {goals}. ",
+        f"Better is {goals}; what lies beyond the edge is drawn on it. ",
         key(("point best", "on the front"), ("point done", "beaten by another")),
     ]
     return figure(_front_drawing(pairs, front, one, two, label), together(caption), numbers)
