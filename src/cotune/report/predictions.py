@@ -56,7 +56,10 @@ def _figure(history: History) -> Markup:
     rows = [[number, predicted, value] for number, predicted, value in pairs]
     numbers = table(["trial", "predicted", "result"], rows[-50:], caption="The latest predictions and their results")
     label = f"Results of {objective} over their predictions, for {counted(len(pairs), 'trial')}"
-    caption = "On the line, a result is as predicted. Trials that were stopped early lie where they were left, and what is beyond the edge on it."
+    caption = (
+        "On the line, a result is as predicted; one beyond the edge is drawn on it. Trials that were stopped early lie "
+        "where they were left."
+    )
     return figure(_drawing(pairs, objective, maximise, label), caption, numbers)
 
 
