@@ -115,8 +115,8 @@ def found(history: History, objective: str) -> Insight:
     names = history.space.names
     return Insight(
         objective, history.objectives[objective], len(history), importance,
-        (Interaction(names[0], names[-1], Share(0.1, 0.05, 0.2)),), dependence, {}, 0.25, tuple(path),
-        "small widths", ("widen hidden",), 0.75, (Rungs(3, 9, 0.9, 25),), ("momentum is active in half the space",),
+        (Interaction(names[0], names[-1], Share(0.1, 0.05, 0.2)), Interaction(names[-1], names[0], Share(0.001, 0, 0.2))), dependence, {}, 0.25, tuple(path),
+        f"{objective} is highest with small widths", ("widen hidden",), 0.75, (Rungs(3, 9, 0.9, 25),), ("momentum is active in half the space",),
     )  # fmt: skip
 
 

@@ -151,10 +151,17 @@ def test_the_verdict_counts_states_and_tells_what_mattered() -> None:
     shown = words(written(search(40)))
     assert "Trials: 10 done, 2 failed, 28 stopped early." in shown
     assert "What mattered most: optimizer (60% of the variance, 48% to 72%), then learning_rate" in shown
-    assert "Good results came from small widths." in shown and "Hint: widen hidden" in shown
+    assert "accuracy is highest with small widths." in shown and "Hint: widen hidden" in shown
     assert "The search ended: the patience" in words(
         written(search(40), subject=Subject("s", None, "the patience of 9 is used up"))
     )
+
+
+def test_interactions_that_explain_next_to_nothing_are_left_out() -> None:
+    tables = [
+        one for one in parsed(written(search(40))).iter("table") if "do together" in (one.find("caption").text or "")
+    ]
+    assert [len(one.findall("tbody/tr")) for one in tables] == [1]
 
 
 def test_a_winner_that_was_not_confirmed_is_said_to_be_so() -> None:

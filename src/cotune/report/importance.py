@@ -13,6 +13,8 @@ from cotune.spelled import cut
 
 _MOST_BARS = 20
 _ROW = 34.0
+_SMALLEST = 0.005
+"""An interaction is listed from this share of the variance on."""
 
 
 def importance(insights: Mapping[str, Insight]) -> Markup:
@@ -88,9 +90,10 @@ def _between(share: Share) -> str:
 
 
 def _interactions(found: tuple[Interaction, ...]) -> Markup | None:
-    if not found:
+    large = [one for one in found if one.share.value >= _SMALLEST]
+    if not large:
         return None
-    rows = [[one.first, one.second, f"{one.share.value:.1%}", _between(one.share)] for one in found]
+    rows = [[one.first, one.second, f"{one.share.value:.1%}", _between(one.share)] for one in large]
     head = tag("h3", "Interactions")
     return together([head, table(["parameter", "and", "share", "interval"], rows,
-                                 caption="What two parameters do together that neither does alone")])  # fmt: skip
+                                 caption="What two parameters do together that neither does alone, from 0.5 % on")])  # fmt: skip

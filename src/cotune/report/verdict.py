@@ -148,7 +148,7 @@ def _found(insight: Insight, is_one_of_several: bool) -> Iterator[Content]:
     if matter:
         yield together([f"What mattered most{of}: ", ", then ".join(map(_with_share, matter)), "."])
     if insight.rule:
-        yield together([f"Good results{of} came from ", strong(insight.rule.rstrip(".")), "."])
+        yield together([strong(insight.rule.rstrip(".")), "."])
     yield from (together([tag("em", "Hint: "), hint]) for hint in insight.hints)
 
 
