@@ -112,11 +112,12 @@ def found(history: History, objective: str) -> Insight:
         is_log = is_number and history.space.to_json()["parameters"][place]["log"]
         dependence[name] = Dependence(name, levels, mean, low, high, counts, is_log, is_number)
         path.append(Step(name, parameter.preferred(), levels[-1], 0.5 + place))
-    names = history.space.names
+    first, last = history.space.names[0], history.space.names[-1]
+    interactions = Interaction(first, last, Share(0.1, 0.05, 0.2)), Interaction(last, first, Share(0.001, 0.0, 0.2))
     return Insight(
-        objective, history.objectives[objective], len(history), importance,
-        (Interaction(names[0], names[-1], Share(0.1, 0.05, 0.2)), Interaction(names[-1], names[0], Share(0.001, 0, 0.2))), dependence, {}, 0.25, tuple(path),
-        f"{objective} is highest with small widths", ("widen hidden",), 0.75, (Rungs(3, 9, 0.9, 25),), ("momentum is active in half the space",),
+        objective, history.objectives[objective], len(history), importance, interactions, dependence, {}, 0.25,
+        tuple(path), f"{objective} is highest with small widths", ("widen hidden",), 0.75, (Rungs(3, 9, 0.9, 25),),
+        ("momentum is active in half the space",),
     )  # fmt: skip
 
 

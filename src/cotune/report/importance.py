@@ -94,6 +94,6 @@ def _interactions(found: tuple[Interaction, ...]) -> Markup | None:
     if not large:
         return None
     rows = [[one.first, one.second, f"{one.share.value:.1%}", _between(one.share)] for one in large]
-    head = tag("h3", "Interactions")
-    return together([head, table(["parameter", "and", "share", "interval"], rows,
-                                 caption="What two parameters do together that neither does alone, from 0.5 % on")])  # fmt: skip
+    caption = "What two parameters do together that neither does alone, from 0.5 % on"
+    told = table(["parameter", "and", "share", "interval"], rows, caption=caption)
+    return together([tag("h3", "Interactions"), told])
