@@ -20,7 +20,7 @@ from cotune.space import Categorical, Float, Int, Prior, Space
 from cotune.strategies import Random
 from cotune.strategies.bayesian import BayesianOptimization
 from cotune.strategies.bayesian.evidence import gathered
-from cotune.space.features import Features
+from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.fronts import heard
 from cotune.strategies.bayesian.results import Results
 

@@ -40,9 +40,11 @@ class Paths:
     mean: Tensor
     weights: Tensor
 
-    def values(self, points: Points) -> Floats:
-        """(m, s) the functions at m points."""
-        found: Floats = (self.mean + covariance(self.theta, points, self.centres) @ self.weights).numpy()
+    def mean_values(self, points: Points) -> Floats:
+        """(m,) the posterior mean at m points."""
+        used = self.weights[:, 0] != 0
+        centres = self.centres.rows(np.flatnonzero(used.numpy()))
+        found: Floats = (self.mean + covariance(self.theta, points, centres) @ self.weights[used, 0]).numpy()
         return found
 
     def exchanged(self, here: Points, there: Points, moves: Sequence[Move]) -> Floats:

@@ -14,7 +14,7 @@ from torch.quasirandom import SobolEngine
 from cotune.config import Config
 from cotune.numerics import lbfgs
 from cotune.space import Space
-from cotune.space.features import Features
+from cotune.strategies.bayesian.features import Features
 
 Floats = NDArray[np.float64]
 Value = Callable[[Floats], Floats]

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from cotune.records import Suggestion
-from cotune.space.features import Features
+from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.results import Results
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from cotune.numerics import gp
 from cotune.numerics.gp import Posterior, Prior
 from cotune.numerics.warp import Warp, Warped, clipped, half_rank
 from cotune.strategies.bayesian.evidence import Evidence
-from cotune.space.features import Features
+from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.memory import Fitted
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cotune.numerics.acquisition import LogExpectedImprovement, explore_share
 from cotune.records import JsonValue
 from cotune.strategies.bayesian.evidence import Evidence, once
-from cotune.space.features import Features
+from cotune.strategies.bayesian.features import Features
 from cotune.strategies.bayesian.memory import NAME
 from cotune.strategies.bayesian.models import Belief
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cotune.space.positions import Positions
+from cotune.space import Positions
 
 Floats = NDArray[np.float64]
 

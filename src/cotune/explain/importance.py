@@ -1,0 +1,75 @@
+"""How much each hyperparameter matters, alone and with others: shares of the objective's variance over the space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.explain.insight import Importance, Interaction, Share
+from cotune.explain.results import Results
+from cotune.explain.surrogate import Surrogate
+from cotune.numerics import ped_anova
+from cotune.numerics.sobol_indices import Shares, samples, shares
+from cotune.seeds import Purpose, generator
+
+Floats = NDArray[np.float64]
+
+FEWEST_FOR_TOP = 50
+_SAMPLES, _CELLS = 256, 5_120
+_INTERACTIONS = 10
+
+
+def importances(
+    model: Surrogate, results: Results, seed: int
+) -> tuple[dict[str, Importance], tuple[Interaction, ...]]:
+    """Each parameter's shares, the largest total first, and the largest interactions.
+
+    Values are averages over draws of the surrogate, intervals their 5 % and 95 % quantiles (Oakley & O'Hagan 2004).
+    """
+    names, top = model.space.names, top_shares(model, results, seed)
+    parts = [_shares(model, version) for version in range(len(model.paths))]
+    first, total, pairs = (
+        np.concatenate([getattr(part, kind)[..., 1:] for part in parts], axis=-1) for kind in ("first", "total", "pairs")
+    )
+    own = [
+        Importance(name, _share(first[j]), _share(total[j]), None if top is None else float(top[j]))
+        for j, name in enumerate(names)
+    ]
+    both = [Interaction(names[i], names[j], _share(pairs[i, j])) for i, j in combinations(range(len(names)), 2)]
+    return (
+        {one.name: one for one in sorted(own, key=lambda one: -one.total.value)},
+        tuple(sorted(both, key=lambda one: -one.share.value)[:_INTERACTIONS]),
+    )
+
+
+def top_shares(model: Surrogate, results: Results, seed: int) -> Floats | None:
+    """(d,) what matters for coming among the best 10 %; None with too few results."""
+    if len(results) < FEWEST_FOR_TOP:
+        return None
+    positions = model.space.positions
+    counts = np.where(positions.is_ordered, 0.0, positions.counts)
+    return ped_anova.shares(results.units, results.losses, counts, generator(seed, Purpose.CHOOSE, 0, 1))
+
+
+def _shares(model: Surrogate, version: int) -> Shares:
+    """Of the mean and the draws of one version, each version with samples of its own."""
+    d = model.space.dimension
+    n = max(64, min(_SAMPLES, _CELLS // d))
+    here, there = (model.points(half) for half in samples(d, n, seed=1 + version))
+    functions = model.paths[version]
+    a = functions.exchanged(here, there, _moves(model, here.units, there.units))
+    b = functions.exchanged(there, here, _moves(model, there.units, here.units))
+    return shares(a[0], b[0], a[1:], b[1:])
+
+
+def _moves(model: Surrogate, here: Floats, there: Floats) -> list:
+    return [move for j in range(here.shape[1]) for move in model.moves(here, there[None, :, j], j)]
+
+
+def _share(draws: Iterable[float]) -> Share:
+    low, high = np.quantile(np.asarray(draws), [0.05, 0.95])
+    value, low, high = (min(max(float(one), 0.0), 1.0) for one in (np.mean(np.asarray(draws)), low, high))
+    return Share(value, min(low, value), max(high, value))

@@ -1,0 +1,56 @@
+"""The results of a study as columns of numbers, ready for a surrogate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.records import History, State
+
+Floats = NDArray[np.float64]
+
+_FENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """n results of one objective, in the order of their trials' numbers.
+
+    sign: value = sign * loss. numbers (n,): whose they are. units (n, d): positions in [0, 1], NaN where inactive.
+    losses (n,): those far off are pulled in. n_far: how many these are. n_left: how many are of trials that were left
+    before their end.
+    """
+
+    objective: str
+    sign: float
+    numbers: NDArray[np.int64]
+    units: Floats
+    losses: Floats
+    n_far: int
+    n_left: int
+
+    def __len__(self) -> int:
+        return len(self.losses)
+
+
+def results(history: History, objective: str) -> Results:
+    """All finite results; failed trials have none."""
+    column = list(history.objectives).index(objective)
+    losses = history.y[:, column]
+    numbers = np.flatnonzero(np.isfinite(losses))
+    units = history.space.positions.snapped(history.x[numbers])
+    near = pulled_in(losses[numbers])
+    left = sum(history.state(int(number)) is not State.DONE for number in numbers)
+    n_far = int(np.count_nonzero(near != losses[numbers]))
+    return Results(objective, -1.0 if history.objectives[objective] else 1.0, numbers, units, near, n_far, left)
+
+
+def pulled_in(losses: Floats) -> Floats:
+    """The losses, those ten times the interquartile range beyond the quartiles moved to there."""
+    if not len(losses):
+        return losses
+    low, high = np.quantile(losses, [0.25, 0.75])
+    reach = _FENCE * (high - low)
+    return np.clip(losses, low - reach, high + reach) if reach > 0 else losses

@@ -1,0 +1,101 @@
+"""A model of the objective over the whole space, in a few versions that the results speak for nearly alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotune.explain.results import Results
+from cotune.numerics import anova
+from cotune.numerics.anova import Points
+from cotune.numerics.anova_paths import Move, Paths, paths
+from cotune.numerics.sobol_indices import samples
+from cotune.seeds import Purpose, generator
+from cotune.space import Space
+
+Floats = NDArray[np.float64]
+
+FIT_ROWS, ROWS = 160, 200
+"""How many results the hyperparameters are found from, and how many the predictions, so that cost is bounded."""
+_VERSIONS, _DRAWS = 4, 8
+_BETWEEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """loss = middle + spread * what the paths say. paths: one for each version, its mean and its draws.
+
+    below (d): for each parameter those that its value may switch on or off. explained: R2 of predicting each result
+    from the others; below 0 where their mean would predict better.
+    """
+
+    space: Space
+    middle: float
+    spread: float
+    paths: tuple[Paths, ...]
+    below: tuple[tuple[int, ...], ...]
+    explained: float
+
+    def points(self, units: Floats) -> Points:
+        """Configurations at positions (m, d), which may be NaN where inactive."""
+        positions = self.space.positions
+        snapped = positions.snapped(np.where(np.isnan(units), 0.5, units))
+        return Points(snapped, positions.active(snapped), positions.is_ordered)
+
+    def moves(self, units: Floats, values: Floats, column: int) -> list[Move]:
+        """The exchange of one column for each of k values; values (k, m) or (k, 1), units (m, d)."""
+        found = []
+        for own in values:
+            moved = units.copy()
+            moved[:, column] = own
+            found.append(Move(column, self.below[column], self.space.positions.active(moved)))
+        return found
+
+    def losses(self, units: Floats) -> Floats:
+        """(m,) predicted losses at positions (m, d)."""
+        points = self.points(units)
+        means = np.mean([version.mean_values(points) for version in self.paths], axis=0)
+        predicted: Floats = self.middle + self.spread * means
+        return predicted
+
+
+def surrogate(space: Space, results: Results, seed: int) -> Surrogate:
+    """The surrogate of at least two different results."""
+    random = generator(seed, Purpose.CHOOSE, 0, 0)
+    middle, spread = float(results.losses.mean()), float(results.losses.std())
+    seen = Points(
+        np.where(np.isnan(results.units), 0.5, results.units), ~np.isnan(results.units), space.positions.is_ordered
+    )
+    targets = (results.losses - middle) / spread
+    few, most = (_evenly(len(results), n) for n in (FIT_ROWS, ROWS))
+    theta = anova.fit(seen.rows(few), targets[few])
+    versions = anova.plausible(theta, seen.rows(few), _VERSIONS, random)
+    posteriors = [anova.condition(version, seen.rows(most), targets[most]) for version in versions]
+    off = posteriors[0].left_out()
+    among = targets[most] - targets[most].mean()
+    inside = samples(space.dimension, _BETWEEN, seed=0)[0]
+    positions = space.positions
+    between = Points(positions.snapped(inside), positions.active(positions.snapped(inside)), positions.is_ordered)
+    found = tuple(paths(posterior, between, _DRAWS, random) for posterior in posteriors)
+    explained = 1.0 - float(off @ off) / max(float(among @ among), 1e-300)
+    return Surrogate(space, middle, spread, found, _below(space), explained)
+
+
+def _evenly(n: int, most: int) -> NDArray[np.int64]:
+    """At most `most` rows of n, evenly spread over them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+
+
+def _below(space: Space) -> tuple[tuple[int, ...], ...]:
+    """Whose activity depends on each parameter, directly or not."""
+    parents = {name: set(parameter.when or ()) for name, parameter in space.parameters.items()}
+    for name in space.names:  # parents come first
+        parents[name] |= {further for parent in parents[name] for further in parents[parent]}
+    return tuple(_places(space.names, [other for other in space.names if name in parents[other]]) for name in parents)
+
+
+def _places(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    return tuple(names.index(name) for name in wanted)
