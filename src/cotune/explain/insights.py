@@ -1,0 +1,130 @@
+"""All that the results of a study say about its hyperparameters: a pure function of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cotune.config import Config
+from cotune.errors import ConfigError, StudyError
+from cotune.explain.insight import Importance, Insight
+from cotune.explain.results import Results, results
+from cotune.explain.rungs import rungs
+from cotune.records import History, State
+
+FEWEST = 10
+"""With fewer results there is nothing to be said about importance."""
+_FEWEST_FOR_TOP = 50
+_TRUSTED = 0.5
+
+
+def insight(history: History, objective: str | None = None) -> Insight:
+    """What the results say about an objective, the first one if none is named. The same bits for the same history.
+
+    Loads torch where there are enough results. Raises StudyError for an objective that the study has not.
+    """
+    name = next(iter(history.objectives)) if objective is None else objective
+    if name not in history.objectives:
+        raise StudyError(f"the study has no objective {name!r}. Use one of {', '.join(map(repr, history.objectives))}.")
+    found = results(history, name)
+    if len(found) < FEWEST or np.ptp(found.losses) <= 0 or not history.space.dimension:
+        return _little(history, found)
+    return _much(history, found)
+
+
+def _little(history: History, found: Results) -> Insight:
+    """What can be said without a model."""
+    n = len(found)
+    why = f"{n} {'result' if n == 1 else 'results'} so far: importance needs at least {FEWEST}"
+    if n >= FEWEST:
+        why = f"all {n} results are {found.sign * float(found.losses[0]):.5g}: no hyperparameter made a difference"
+    return Insight(
+        objective=found.objective, maximise=found.sign < 0, n_results=n, importance={}, interactions=(),
+        dependence={}, start={}, start_value=None, path=(), rule="", hints=(), explained=None,
+        rungs=rungs(history, found.objective), notes=(why, *_about(history, found)),
+    )  # fmt: skip
+
+
+def _much(history: History, found: Results) -> Insight:
+    from cotune.explain.ablation import ablation, predicted  # these load torch
+    from cotune.explain.bounds import hints
+    from cotune.explain.dependence import dependences
+    from cotune.explain.importance import importances
+    from cotune.explain.region import rule
+    from cotune.explain.surrogate import ROWS, surrogate
+    from cotune.numerics.threads import one_thread
+
+    space = history.space
+    with one_thread():
+        model = surrogate(space, found, history.seed)
+        importance, interactions = importances(model, found, history.seed)
+        dependence = dependences(model, found)
+        start = _start(history)
+        path = () if start is None else ablation(model, found, start, history.config(_best(history, found)))
+        return Insight(
+            objective=found.objective, maximise=found.sign < 0, n_results=len(found), importance=importance,
+            interactions=interactions, dependence=dependence, start=dict(start or {}),
+            start_value=None if start is None else predicted(model, found, start), path=path,
+            rule=rule(model, found, importance), hints=hints(space, found, dependence), explained=model.explained,
+            rungs=rungs(history, found.objective),
+            notes=(*_worth(model.explained), *_about(history, found), *_rows(found, ROWS), *_shares(importance, found),
+                   *_branches(history), *([] if start else ["the rules forbid the defaults: there is no path from them"])),
+        )  # fmt: skip
+
+
+def _start(history: History) -> Config | None:
+    try:
+        return history.space.default()
+    except ConfigError:
+        return None
+
+
+def _best(history: History, found: Results) -> int:
+    """The number of the best trial of those that went furthest, or else of all."""
+    furthest = np.isin(found.numbers, history.contenders())
+    rows = np.flatnonzero(furthest if furthest.any() else np.ones(len(found), dtype=np.bool_))
+    return int(found.numbers[rows[np.argmin(found.losses[rows])]])
+
+
+def _worth(explained: float) -> Iterator[str]:
+    if explained < _TRUSTED:
+        share = f"only {explained:.0%}" if explained > 0 else "nothing"
+        yield f"the model explains {share} of the differences between results: take all this as a first guess"
+
+
+def _about(history: History, found: Results) -> Iterator[str]:
+    """Which results count, and how."""
+    n_failed = history.count(State.FAILED)
+    if n_failed:
+        yield f"{n_failed} failed {'trial is' if n_failed == 1 else 'trials are'} left out"
+    if found.n_left:
+        yield f"{found.n_left} of the results are of trials that were left before their end, as they stood there"
+    if found.n_far:
+        yield f"{found.n_far} {'result' if found.n_far == 1 else 'results'} far off all others count as less far"
+    others = [name for name in history.objectives if name != found.objective]
+    if others:
+        yield f"this is about {found.objective}; there is also {', '.join(others)}"
+
+
+def _rows(found: Results, most: int) -> Iterator[str]:
+    if len(found) > most:
+        yield f"the model was given {most} of the {len(found):,} results, evenly spread over the study"
+
+
+def _shares(importance: dict[str, Importance], found: Results) -> Iterator[str]:
+    if all(own.top is None for own in importance.values()):
+        yield f"{len(found)} results so far: what matters for the top 10 % needs at least {_FEWEST_FOR_TOP}"
+
+
+def _branches(history: History) -> Iterator[str]:
+    """For which share of the space a conditional parameter is active."""
+    space = history.space
+    if not space.positions.has_conditions:
+        return
+    from cotune.numerics.sobol_indices import samples
+
+    inside = space.positions.active(space.positions.snapped(samples(space.dimension, 1024, seed=0)[0]))
+    for name, share in zip(space.names, inside.mean(axis=0), strict=True):
+        if share < 1:
+            yield f"{name} is active in {share:.0%} of the space"
