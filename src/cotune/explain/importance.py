@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import combinations
 
@@ -18,7 +19,7 @@ from cotune.seeds import Purpose, generator
 Floats = NDArray[np.float64]
 
 FEWEST_FOR_TOP = 50
-_SAMPLES, _CELLS = 256, 5_120
+_FEWEST_SAMPLES, _SAMPLES, _CELLS = 64, 1024, 4096
 _INTERACTIONS = 10
 
 
@@ -57,16 +58,12 @@ def top_shares(model: Surrogate, results: Results, seed: int) -> Floats | None:
 def _shares(model: Surrogate, version: int) -> Shares:
     """Of the mean and the draws of one version, each version with samples of its own."""
     d = model.space.dimension
-    n = max(64, min(_SAMPLES, _CELLS // d))
+    n = max(_FEWEST_SAMPLES, min(_SAMPLES, 2 ** int(math.log2(max(_CELLS // d, 1)))))
     here, there = (model.points(half) for half in samples(d, n, seed=1 + version))
     functions = model.paths[version]
-    a = functions.exchanged(here, there, _moves(model, here.units, there.units))
-    b = functions.exchanged(there, here, _moves(model, there.units, here.units))
+    moves = model.moves(here.units, there.units), model.moves(there.units, here.units)
+    a, b = functions.exchanged(here, there, *moves)
     return shares(a[0], b[0], a[1:], b[1:])
-
-
-def _moves(model: Surrogate, here: Floats, there: Floats) -> list:
-    return [move for j in range(here.shape[1]) for move in model.moves(here, there[None, :, j], j)]
 
 
 def _share(draws: Iterable[float]) -> Share:

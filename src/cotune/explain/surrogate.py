@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,17 +12,19 @@ from numpy.typing import NDArray
 from cotune.explain.results import Results
 from cotune.numerics import anova
 from cotune.numerics.anova import Points
-from cotune.numerics.anova_paths import Move, Paths, paths
+from cotune.numerics.anova_paths import Hold, Move, Paths, paths
 from cotune.numerics.sobol_indices import samples
 from cotune.seeds import Purpose, generator
 from cotune.space import Space
 
 Floats = NDArray[np.float64]
 
-FIT_ROWS, ROWS = 160, 200
-"""How many results the hyperparameters are found from, and how many the predictions, so that cost is bounded."""
+ROWS = 200
+"""How many results predictions are made from, at most: the cost is bounded."""
+_FIT_ROWS, _FEWEST_FIT_ROWS, _FIT_CELLS = 160, 80, 160_000
+"""The same for hyperparameters: as many rows as make so many cells of distances with all parameters."""
 _VERSIONS, _DRAWS = 4, 8
-_BETWEEN = 64
+_BETWEEN = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,22 @@ class Surrogate:
         snapped = positions.snapped(np.where(np.isnan(units), 0.5, units))
         return Points(snapped, positions.active(snapped), positions.is_ordered)
 
-    def moves(self, units: Floats, values: Floats, column: int) -> list[Move]:
-        """The exchange of one column for each of k values; values (k, m) or (k, 1), units (m, d)."""
+    def moves(self, here: Floats, there: Floats) -> list[Move]:
+        """The exchange of each column of the positions `here` (m, d) for that of `there`."""
         found = []
-        for own in values:
-            moved = units.copy()
-            moved[:, column] = own
-            found.append(Move(column, self.below[column], self.space.positions.active(moved)))
+        for j, touched in enumerate(self.below):
+            moved = here.copy()
+            moved[:, j] = there[:, j]
+            found.append(Move(j, touched, self.space.positions.active(moved)))
         return found
+
+    def hold(self, units: Floats, column: int, values: Floats) -> Hold:
+        """One column of the positions (m, d) held at each of k values."""
+        touched = self.below[column]
+        held = np.repeat(units[None], len(values) if touched else 0, axis=0)
+        held[:, :, column] = values[: len(held), None]
+        active = [self.space.positions.active(one) for one in held]
+        return Hold(column, touched, values, np.array(active, dtype=np.bool_))
 
     def losses(self, units: Floats) -> Floats:
         """(m,) predicted losses at positions (m, d)."""
@@ -70,7 +81,8 @@ def surrogate(space: Space, results: Results, seed: int) -> Surrogate:
         np.where(np.isnan(results.units), 0.5, results.units), ~np.isnan(results.units), space.positions.is_ordered
     )
     targets = (results.losses - middle) / spread
-    few, most = (_evenly(len(results), n) for n in (FIT_ROWS, ROWS))
+    n_fit = max(_FEWEST_FIT_ROWS, min(_FIT_ROWS, int(math.sqrt(_FIT_CELLS / space.dimension))))
+    few, most = (_evenly(len(results), n) for n in (n_fit, ROWS))
     theta = anova.fit(seen.rows(few), targets[few])
     versions = anova.plausible(theta, seen.rows(few), _VERSIONS, random)
     posteriors = [anova.condition(version, seen.rows(most), targets[most]) for version in versions]

@@ -28,8 +28,9 @@ _WEIGHT_SD2 = 4.0
 _SIGNAL_SD2 = 3.0
 _NOISE_SHAPE, _NOISE_RATE = 1.1, 3.0
 _LOW, _HIGH = (math.log(0.025), -12.0, -4.0, math.log(1e-6)), (math.log(100.0), 5.0, 6.0, 0.0)
-_START = (math.log(0.7), 0.0, 0.0, -5.0)
+_START = (0.0, -1.0, 0.0, -3.0)
 _INFEASIBLE = 1e10
+_FAR, _SAME = 200.0, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Points:
         return Points(self.units[rows], self.active[rows], self.is_number)
 
 
-def fit(points: Points, y: Floats, *, iterations: int = 60) -> Floats:
+def fit(points: Points, y: Floats, *, iterations: int = 35) -> Floats:
     """(2 d + 2,) the theta of highest posterior density that a search finds. y: (n,) standardised targets."""
     apart, targets = distances(points, points), torch.from_numpy(y)
     numbers = torch.from_numpy(points.is_number)
@@ -59,7 +60,7 @@ def fit(points: Points, y: Floats, *, iterations: int = 60) -> Floats:
         return value.numpy()[None], gradient.numpy()[None]
 
     theta, _ = lbfgs.minimize(
-        objective, start[None], low, high, iterations=iterations, gradient_tolerance=0.1, value_tolerance=1e-4
+        objective, start[None], low, high, iterations=iterations, gradient_tolerance=0.1, value_tolerance=5e-4
     )
     found: Floats = theta[0]
     return found
@@ -188,16 +189,14 @@ def distances(points: Points, others: Points) -> Tensor:
 
 def _alike(apart: Tensor, log_scale: Tensor, numbers: Tensor, *, is_sloped: bool = True) -> tuple[Tensor, Tensor]:
     """(d, m, n) correlations: Matern-5/2 for numbers, 1 or 0 for choices; and their slopes by the log lengthscale."""
-    a = apart * (math.sqrt(5.0) * torch.exp(-log_scale))[:, None, None]
-    a = a.clamp_max_(200.0)
+    a = (apart * (math.sqrt(5.0) * torch.exp(-log_scale))[:, None, None]).clamp_max_(_FAR)
     e = a.neg().exp_()
-    alike = (a * a).div_(3).add_(a).add_(1).mul_(e)
-    slope = (a * a).mul_(a + 1).mul_(e).div_(3) if is_sloped else alike
-    if not bool(numbers.all()):
-        same = (apart[~numbers] < 1e-9).double()
-        alike[~numbers] = same
+    alike = (a / 3).add_(1).mul_(a).add_(1).mul_(e)
+    slope = (a + 1).mul_(a).mul_(a).mul_(e.div_(3)) if is_sloped else alike
+    for j in torch.nonzero(~numbers)[:, 0].tolist():
+        alike[j] = apart[j] < _SAME
         if is_sloped:
-            slope[~numbers] = 0.0
+            slope[j] = 0.0
     return alike, slope
 
 
@@ -212,10 +211,10 @@ def _negative_log_prior(theta: Tensor, d: int) -> tuple[Tensor, Tensor]:
 
 
 def _prior_precision(theta: Tensor) -> Tensor:
-    """(2 d + 2,) second derivatives of minus the log prior."""
+    """(2 d + 2,) second derivatives of minus the log prior, but at least 1 for the noise, of which little may be known."""
     d = len(theta) // 2 - 1
     fixed = [1 / _LENGTHSCALE_SD2] * d + [1 / _WEIGHT_SD2] * d + [1 / _SIGNAL_SD2]
-    return torch.cat([torch.tensor(fixed, dtype=torch.float64), _NOISE_RATE * theta[-1:].exp()])
+    return torch.cat([torch.tensor(fixed, dtype=torch.float64), 1 + _NOISE_RATE * theta[-1:].exp()])
 
 
 def _spread(values: tuple[float, float, float, float], d: int) -> Floats:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cotune.numerics.anova import Booleans, Floats, Points, Posterior, covariance, factors
@@ -32,6 +33,16 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A column that is held at each of k values. active (k, m, d): what counts then, where it touches others."""
+
+    column: int
+    touched: tuple[int, ...]
+    values: Floats
+    active: Booleans
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """s functions: the posterior mean first, then draws. weights (c, s): of the kernels at `centres`, c points."""
 
@@ -47,41 +58,58 @@ class Paths:
         found: Floats = (self.mean + covariance(self.theta, points, centres) @ self.weights[used, 0]).numpy()
         return found
 
-    def exchanged(self, here: Points, there: Points, moves: Sequence[Move]) -> Floats:
-        """(1 + k, m, s) the functions at `here`, and where each of k moves takes its column from `there`."""
+    def exchanged(self, a: Points, b: Points, ab: Sequence[Move], ba: Sequence[Move]) -> tuple[Floats, Floats]:
+        """(1 + k, m, s) twice: the functions at a, and where each of k moves takes its column from b; and vice versa."""
+        n_parts = max(1, len(a.units) // _CHUNK)
         parts = [
-            self._exchanged(here.rows(rows), there.rows(rows),
-                            [Move(move.column, move.touched, move.active[rows]) for move in moves])
-            for rows in np.array_split(np.arange(len(here.units)), max(1, len(here.units) // _CHUNK))
+            self._exchanged(a.rows(rows), b.rows(rows), [_part(move, rows) for move in ab],
+                            [_part(move, rows) for move in ba])
+            for rows in np.array_split(np.arange(len(a.units)), n_parts)
         ]  # fmt: skip
-        found: Floats = torch.cat(parts, 1).numpy()
-        return found
+        first, second = (torch.cat(values, 1).numpy() for values in zip(*parts, strict=True))
+        return first, second
 
-    def averages(self, points: Points, values: Floats, moves: Sequence[Move]) -> Floats:
-        """(k, s) averages of the functions over the points, with the moves' one column held at each of k values."""
+    def averages(self, points: Points, holds: Sequence[Hold]) -> list[Floats]:
+        """For each hold (k, s): the functions averaged over those points where its column is active, at k values."""
         own, off = self._factors(points), self._off()
-        column = moves[0].column
-        units = np.zeros((len(values), points.units.shape[1]))
-        units[:, column] = values
-        held = factors(self.theta, Points(units, np.ones(units.shape, dtype=np.bool_), points.is_number), self.centres)
         now = _switched(own, points.active, off)
-        rest = now[[j for j in range(len(now)) if j not in (column, *moves[0].touched)]].prod(0)
-        rows = [rest.mean(0)] * len(values)
-        if moves[0].touched:
-            rows = [_times(rest, own, off, move).mean(0) for move in moves]
-        signal = self.theta[-2].exp()
-        found: Floats = (self.mean + (torch.stack(rows) * held[column]).mul_(signal) @ self.weights).numpy()
+        whole = now.prod(0)
+        return [self._averages(hold, own, off, whole, now, points.active[:, hold.column]) for hold in holds]
+
+    def _averages(
+        self, hold: Hold, own: Tensor, off: Tensor, whole: Tensor, now: Tensor, is_active: Booleans
+    ) -> Floats:
+        column, rows = hold.column, torch.from_numpy(np.flatnonzero(is_active))
+        units = np.zeros((len(hold.values), len(own)))
+        units[:, column] = hold.values
+        here = Points(units[:, [column]], np.ones((len(units), 1), dtype=np.bool_), self.centres.is_number[[column]])
+        there = Points(self.centres.units[:, [column]], self.centres.active[:, [column]], here.is_number)
+        d = len(own)
+        held = factors(self.theta[[column, d + column, 2 * d, 2 * d + 1]], here, there)[0]
+        rest = whole[rows] / now[column][rows]
+        for c in hold.touched:
+            rest = rest / now[c][rows]
+        averages = rest.mean(0).expand(len(hold.values), -1)
+        if hold.touched:
+            averages = torch.stack([
+                _times(rest, own[:, rows], off, Move(column, hold.touched, active[is_active])).mean(0)
+                for active in hold.active
+            ])  # fmt: skip
+        found: Floats = (self.mean + (averages * held).mul_(self.theta[-2].exp()) @ self.weights).numpy()
         return found
 
-    def _exchanged(self, here: Points, there: Points, moves: Sequence[Move]) -> Tensor:
-        own, other, off = self._factors(here), self._factors(there), self._off()
-        now = _switched(own, here.active, off)
+    def _exchanged(self, a: Points, b: Points, ab: Sequence[Move], ba: Sequence[Move]) -> tuple[Tensor, Tensor]:
+        of_a, of_b, off = self._factors(a), self._factors(b), self._off()
+        return self._moved(of_a, of_b, off, a.active, ab), self._moved(of_b, of_a, off, b.active, ba)
+
+    def _moved(self, own: Tensor, other: Tensor, off: Tensor, active: Booleans, moves: Sequence[Move]) -> Tensor:
+        now = _switched(own, active, off)
         whole, signal = now.prod(0), self.theta[-2].exp()
         found = [whole @ self.weights]
         for move in moves:
             j = move.column
-            active = torch.from_numpy(move.active[:, j])[:, None]
-            product = whole / now[j] * torch.where(active, other[j], off[j])
+            counts = torch.from_numpy(move.active[:, j])[:, None]
+            product = whole / now[j] * torch.where(counts, other[j], off[j])
             for c in move.touched:
                 product = product / now[c]
             found.append(_times(product, own, off, move) @ self.weights)
@@ -119,6 +147,10 @@ def paths(posterior: Posterior, between: Points, n: int, generator: np.random.Ge
     mean = torch.zeros((c, 1), dtype=torch.float64)
     mean[:k, 0] = posterior.alpha
     return Paths(centres, theta, posterior.mean, torch.cat([mean, draws], 1))
+
+
+def _part(move: Move, rows: NDArray[np.int64]) -> Move:
+    return Move(move.column, move.touched, move.active[rows])
 
 
 def _switched(own: Tensor, active: Booleans, off: Tensor) -> Tensor:
