@@ -42,9 +42,7 @@ def _places(space: Space, name: str, values: Sequence[Any]) -> Floats:
     return np.array([scale.encode(value)[0] for value in values])
 
 
-def _dependence(
-    model: Surrogate, results: Results, hold: Hold, values: Sequence[Any], losses: Floats
-) -> Dependence:
+def _dependence(model: Surrogate, results: Results, hold: Hold, values: Sequence[Any], losses: Floats) -> Dependence:
     """losses (versions, k, 1 + draws): standardised, the mean of each version first."""
     name = model.space.names[hold.column]
     parameter = model.space.parameters[name]

@@ -10,30 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotune.explain.insight import Importance, Interaction, Share
-from cotune.explain.results import Results
-from cotune.explain.surrogate import Surrogate
+from cotune.explain.surrogate import Landscape, Surrogate
 from cotune.numerics import ped_anova
 from cotune.numerics.sobol_indices import Shares, samples, shares
 from cotune.seeds import Purpose, generator
 
 Floats = NDArray[np.float64]
 
-FEWEST_FOR_TOP = 50
+FEWEST_FOR_TOP = 20
 _FEWEST_SAMPLES, _SAMPLES, _CELLS = 64, 1024, 4096
 _INTERACTIONS = 10
 
 
 def importances(
-    model: Surrogate, results: Results, seed: int
+    model: Surrogate, landscape: Landscape, n_results: int, seed: int
 ) -> tuple[dict[str, Importance], tuple[Interaction, ...]]:
     """Each parameter's shares, the largest total first, and the largest interactions.
 
     Values are averages over draws of the surrogate, intervals their 5 % and 95 % quantiles (Oakley & O'Hagan 2004).
     """
-    names, top = model.space.names, top_shares(model, results, seed)
+    names, top = model.space.names, _top(model, landscape, n_results, seed)
     parts = [_shares(model, version) for version in range(len(model.paths))]
     first, total, pairs = (
-        np.concatenate([getattr(part, kind)[..., 1:] for part in parts], axis=-1) for kind in ("first", "total", "pairs")
+        np.concatenate([getattr(part, kind)[..., 1:] for part in parts], axis=-1)
+        for kind in ("first", "total", "pairs")
     )
     own = [
         Importance(name, _share(first[j]), _share(total[j]), None if top is None else float(top[j]))
@@ -46,13 +46,16 @@ def importances(
     )
 
 
-def top_shares(model: Surrogate, results: Results, seed: int) -> Floats | None:
-    """(d,) what matters for coming among the best 10 %; None with too few results."""
-    if len(results) < FEWEST_FOR_TOP:
+def _top(model: Surrogate, landscape: Landscape, n_results: int, seed: int) -> Floats | None:
+    """(d,) what matters for coming among the best 10 % of the space; None with too few results.
+
+    On predictions at evenly spread configurations: the results of a search crowd where it expected good ones.
+    """
+    if n_results < FEWEST_FOR_TOP:
         return None
     positions = model.space.positions
     counts = np.where(positions.is_ordered, 0.0, positions.counts)
-    return ped_anova.shares(results.units, results.losses, counts, generator(seed, Purpose.CHOOSE, 0, 1))
+    return ped_anova.shares(landscape.units, landscape.losses, counts, generator(seed, Purpose.CHOOSE, 0, 1))
 
 
 def _shares(model: Surrogate, version: int) -> Shares:

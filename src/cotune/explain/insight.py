@@ -23,8 +23,8 @@ class Share:
 class Importance:
     """How much a hyperparameter matters.
 
-    first: what it explains alone. total: with all its interactions. top: its share of what tells the best 10 % from
-    the others (all shares add up to 1); None with too few results.
+    first: what it explains alone. total: with all its interactions. top: its share of what tells the best 10 % of the
+    space from the rest (all shares add up to 1); None with too few results.
     """
 
     name: str

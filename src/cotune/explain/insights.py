@@ -15,7 +15,7 @@ from cotune.records import History, State
 
 FEWEST = 10
 """With fewer results there is nothing to be said about importance."""
-_FEWEST_FOR_TOP = 50
+_FEWEST_FOR_TOP = 20
 _TRUSTED = 0.5
 
 
@@ -52,13 +52,14 @@ def _much(history: History, found: Results) -> Insight:
     from cotune.explain.dependence import dependences
     from cotune.explain.importance import importances
     from cotune.explain.region import rule
-    from cotune.explain.surrogate import ROWS, surrogate
+    from cotune.explain.surrogate import ROWS, landscape, surrogate
     from cotune.numerics.threads import one_thread
 
     space = history.space
     with one_thread():
         model = surrogate(space, found, history.seed)
-        importance, interactions = importances(model, found, history.seed)
+        spread = landscape(model)
+        importance, interactions = importances(model, spread, len(found), history.seed)
         dependence = dependences(model, found)
         start = _start(history)
         path = () if start is None else ablation(model, found, start, history.config(_best(history, found)))
@@ -66,7 +67,7 @@ def _much(history: History, found: Results) -> Insight:
             objective=found.objective, maximise=found.sign < 0, n_results=len(found), importance=importance,
             interactions=interactions, dependence=dependence, start=dict(start or {}),
             start_value=None if start is None else predicted(model, found, start), path=path,
-            rule=rule(model, found, importance), hints=hints(space, found, dependence), explained=model.explained,
+            rule=rule(model, spread, found, importance), hints=hints(space, found, dependence), explained=model.explained,
             rungs=rungs(history, found.objective),
             notes=(*_worth(model.explained), *_about(history, found), *_rows(found, ROWS), *_shares(importance, found),
                    *_branches(history), *([] if start else ["the rules forbid the defaults: there is no path from them"])),

@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from cotune.explain.insight import Importance
 from cotune.explain.results import Results
-from cotune.explain.surrogate import Surrogate
-from cotune.numerics.sobol_indices import samples
+from cotune.explain.surrogate import Landscape, Surrogate
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
-_SAMPLES = 512
 _PEEL, _SUPPORT = 0.1, 0.06
 _MATTERS, _MOST = 0.05, 3
 _KEPT = 0.9
+_EDGE = 0.02
 _LEAST_GAIN = 0.3
 """A region whose mean is not better than that of the space by this many standard deviations is not worth words."""
 
@@ -37,24 +36,24 @@ class _Peel:
     left: Booleans
 
 
-def rule(model: Surrogate, results: Results, importance: Mapping[str, Importance]) -> str:
+def rule(model: Surrogate, landscape: Landscape, results: Results, importance: Mapping[str, Importance]) -> str:
     """`accuracy is highest with learning_rate between 0.003 and 0.02 and optimizer adam: ...`, or ""."""
-    inside = model.points(samples(model.space.dimension, _SAMPLES, seed=9)[0])
-    losses = model.losses(inside.units)
-    units = np.where(inside.active, inside.units, np.nan)
+    units, losses = landscape.units, landscape.losses
     spread = float(losses.std())
     columns = [model.space.names.index(name) for name, own in importance.items() if own.total.value >= _MATTERS]
     held = _simplified(losses, _peeled(units, losses, columns[:_MOST], model.space.positions.is_ordered))
     box = _all(list(held.values()), len(losses))
     if not held or spread <= 0 or losses.mean() - losses[box].mean() < _LEAST_GAIN * spread:
         return ""
-    ranges = {j: _range(units[box, j]) for j in held}
+    ranges = {j: _range(units[rows, j]) for j, rows in held.items()}
     words = " and ".join(_words(model, j, own) for j, own in ranges.items())
     there, whole = (results.sign * float(part.mean()) for part in (losses[box], losses))
     n = int(_all([_within(results.units[:, j], own, model, j) for j, own in ranges.items()], len(results)).sum())
     best = "highest" if results.sign < 0 else "lowest"
     known = f"{n} of {len(results)} results lie there"
-    return f"{results.objective} is {best} with {words}: {there:.3g} on average, {whole:.3g} in the whole space ({known})"
+    return (
+        f"{results.objective} is {best} with {words}: {there:.3g} on average, {whole:.3g} in the whole space ({known})"
+    )
 
 
 def _peeled(units: Floats, losses: Floats, columns: Sequence[int], ordered: Booleans) -> dict[int, Booleans]:
@@ -116,15 +115,13 @@ def _words(model: Surrogate, j: int, own: Floats) -> str:
     if not scale.is_ordered:
         return f"{name} {' or '.join(_said(scale.decode(float(unit), 0.0)) for unit in own)}"
     low, high = (scale.decode(float(unit), 0.0) for unit in (own[0], own[-1]))
-    first, last = own[0] <= _EDGE or low == scale.decode(0.0, 0.0), own[-1] >= 1 - _EDGE or high == scale.decode(1.0, 0.0)
+    first = own[0] <= _EDGE or low == scale.decode(0.0, 0.0)
+    last = own[-1] >= 1 - _EDGE or high == scale.decode(1.0, 0.0)
     if low == high:
         return f"{name} {_said(low)}"
     if first or last:
         return f"{name} {'at most' if first else 'at least'} {_said(high if first else low)}"
     return f"{name} between {_said(low)} and {_said(high)}"
-
-
-_EDGE = 0.02
 
 
 def _said(value: Any) -> str:

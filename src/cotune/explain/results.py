@@ -11,7 +11,7 @@ from cotune.records import History, State
 
 Floats = NDArray[np.float64]
 
-_FENCE = 10.0
+_FENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ def results(history: History, objective: str) -> Results:
 
 
 def pulled_in(losses: Floats) -> Floats:
-    """The losses, those ten times the interquartile range beyond the quartiles moved to there."""
+    """The losses; those that lie further outside the middle 80 % than five times its width are moved to there."""
     if not len(losses):
         return losses
-    low, high = np.quantile(losses, [0.25, 0.75])
+    low, high = np.quantile(losses, [0.1, 0.9])
     reach = _FENCE * (high - low)
     return np.clip(losses, low - reach, high + reach) if reach > 0 else losses

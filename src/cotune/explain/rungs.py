@@ -27,7 +27,9 @@ def rungs(history: History, objective: str) -> tuple[Rungs, ...]:
 
 
 def _steps(history: History, until: int) -> list[int]:
-    judged = sorted({arrival.step for arrival in history.arrivals if 0 < arrival.step < until and not arrival.has_failed})
+    judged = sorted(
+        {arrival.step for arrival in history.arrivals if 0 < arrival.step < until and not arrival.has_failed}
+    )
     thirds = sorted({until // 3**k for k in range(1, 4)} - {0, until})
     return judged if 0 < len(judged) <= _MOST_RUNGS else thirds
 

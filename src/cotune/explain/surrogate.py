@@ -25,6 +25,7 @@ _FIT_ROWS, _FEWEST_FIT_ROWS, _FIT_CELLS = 160, 80, 160_000
 """The same for hyperparameters: as many rows as make so many cells of distances with all parameters."""
 _VERSIONS, _DRAWS = 4, 8
 _BETWEEN = 48
+_LANDSCAPE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,20 @@ class Surrogate:
         means = np.mean([version.mean_values(points) for version in self.paths], axis=0)
         predicted: Floats = self.middle + self.spread * means
         return predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """Predicted losses (m,) at evenly spread configurations: units (m, d), NaN where inactive."""
+
+    units: Floats
+    losses: Floats
+
+
+def landscape(model: Surrogate) -> Landscape:
+    """The whole space as the model sees it."""
+    inside = model.points(samples(model.space.dimension, _LANDSCAPE, seed=9)[0])
+    return Landscape(np.where(inside.active, inside.units, np.nan), model.losses(inside.units))
 
 
 def surrogate(space: Space, results: Results, seed: int) -> Surrogate:

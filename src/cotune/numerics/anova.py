@@ -211,7 +211,7 @@ def _negative_log_prior(theta: Tensor, d: int) -> tuple[Tensor, Tensor]:
 
 
 def _prior_precision(theta: Tensor) -> Tensor:
-    """(2 d + 2,) second derivatives of minus the log prior, but at least 1 for the noise, of which little may be known."""
+    """(2 d + 2,) second derivatives of minus the log prior; for the noise, of which little may be known, at least 1."""
     d = len(theta) // 2 - 1
     fixed = [1 / _LENGTHSCALE_SD2] * d + [1 / _WEIGHT_SD2] * d + [1 / _SIGNAL_SD2]
     return torch.cat([torch.tensor(fixed, dtype=torch.float64), 1 + _NOISE_RATE * theta[-1:].exp()])

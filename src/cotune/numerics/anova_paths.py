@@ -59,7 +59,7 @@ class Paths:
         return found
 
     def exchanged(self, a: Points, b: Points, ab: Sequence[Move], ba: Sequence[Move]) -> tuple[Floats, Floats]:
-        """(1 + k, m, s) twice: the functions at a, and where each of k moves takes its column from b; and vice versa."""
+        """(1 + k, m, s) twice: at a, and where each of k moves takes its column from b; and the same the other way."""
         n_parts = max(1, len(a.units) // _CHUNK)
         parts = [
             self._exchanged(a.rows(rows), b.rows(rows), [_part(move, rows) for move in ab],

@@ -28,6 +28,7 @@ from cotune.study.trials import Trials
 if TYPE_CHECKING:
     from cotune.executors.equipment import CheckpointStore, Equippable
     from cotune.executors.running import RunningTrial
+    from cotune.explain import Insight
     from cotune.study.objectives import Target
     from cotune.study.replay import Replay
     from cotune.training import Fit, Task
@@ -307,6 +308,16 @@ class Study:
             raise NoResult(f"trial {trial.number} has no result: it is {trial.state}")
         task = self._target.task if self._target else None
         return Best(self._log.history, trial.number, task=task, checkpoints=lambda: self._checkpoints)
+
+    def explain(self, objective: str | None = None) -> Insight:
+        """What the results say: which hyperparameters matter, how, in which region the best lie, and what to change.
+
+        objective: the metric to look at; None for the first one. Works while the search runs, and on a study that was
+        opened by its path. What cannot be said yet is in `notes`. Raises StudyError for an objective that is not there.
+        """
+        from cotune.explain.insights import insight
+
+        return insight(self._log.refresh(), objective)
 
     def log_of(self, number: int) -> Path | None:
         """The file with what a trial printed in a process of its own; None if there is none."""
