@@ -15,13 +15,15 @@ from pages import EVIL, TURNED, chosen, failing, mixed, nothing, parsed, search,
 
 CONFIRMATION = {
     "objective": "accuracy", "maximise": True, "seeds": 3, "chosen": 4, "optimism": 0.0125,
-    "warnings": ["seeds differ"],
+    "probability_better": 0.99, "warnings": ["seeds differ"],
     "candidates": [
-        {"trial": 0, "observed": 0.99, "values": [0.9, 0.91, 0.92], "mean": 0.91, "low": 0.89, "high": 0.93,
-         "probability_best": 0.2},
         {"trial": 4, "observed": 0.95, "values": [0.93, 0.94, 0.95], "mean": 0.94, "low": 0.92, "high": 0.96,
          "probability_best": 0.8},
+        {"trial": 0, "observed": 0.99, "values": [0.9, 0.91, 0.92], "mean": 0.91, "low": 0.89, "high": 0.93,
+         "probability_best": 0.2},
     ],
+    "default": {"trial": None, "observed": None, "values": [0.8, 0.8, 0.8], "mean": 0.8, "low": 0.78, "high": 0.82,
+                "probability_best": 0.0},
 }  # fmt: skip
 
 
@@ -171,13 +173,13 @@ def test_a_winner_that_was_not_confirmed_is_said_to_be_so() -> None:
 
 def test_a_confirmation_is_told_in_the_verdict_and_drawn() -> None:
     history = search(40)
-    history.extend([Setting("confirmation", CONFIRMATION)])
+    history.extend([Setting("confirmation", CONFIRMATION | {"seen": len(history.outcomes)})])
     text = written(history)
     shown = words(text)
-    assert "The winner is trial 4, confirmed: accuracy 0.94, 0.92 to 0.96 over 3 seeds." in shown
+    assert "The winner is trial 4, confirmed: accuracy 0.94 on average; a score on new samples lies between" in shown
     assert "It is the best of the 2 candidates with probability 80%." in shown
     assert "In the search, trial 0 was" in shown
-    assert "Configuration of trial 4" in shown and "cotune show runs/digits 4" in shown
+    assert "Configuration of trial 4" in shown and "cotune best runs/digits" in shown
     assert "flattered its best by 0.0125" in shown and "seeds differ" in shown
     assert "not confirmed" not in shown
     assert parsed(text).find(".//section[@id='confirmation']/figure") is not None

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import cotune as ct
-from cotune.study.confirmation import Circumstances, Confirmation, Score, judged
+from cotune.explain.confirmation import Circumstances, Confirmation, Score, judged
 
 X = torch.randn(240, 5, generator=torch.Generator().manual_seed(2))
 Y = (X[:, 0] + 0.7 * torch.randn(240, generator=torch.Generator().manual_seed(3)) > 0).long()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cotune.cli.layout import print_facts, print_table
 from cotune.explain import Insight, Rungs, Share, Step
 from cotune.printable import printable
-from cotune.study.trials import shown
+from cotune.spelled import shown
 
 _WIDTH = 68
 _MOST_ROWS = 12

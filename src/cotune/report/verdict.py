@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cotune.explain.confirmation import Confirmation
 from cotune.explain.course import Point, course, middle
 from cotune.explain.failures import failures
 from cotune.explain.insight import Importance, Insight
 from cotune.records import CAUSES, History, State
-from cotune.report.confirmation import Confirmation
+from cotune.report.confirmation import flattery
 from cotune.report.markup import Content, Markup, tag, together
 from cotune.report.parts import code, listed, paragraph, section
 from cotune.spelled import counted, first_line, shown
@@ -55,8 +56,8 @@ def _headline(history: History, confirmation: Confirmation | None) -> Markup:
 
 
 def _confirmed(told: Confirmation) -> Markup:
-    one = told.chosen
-    interval = f", {shown(one.low)} to {shown(one.high)} over {counted(told.seeds, 'seed')}."
+    one = told.best
+    interval = f" on average; a score on new samples lies between {shown(one.low)} and {shown(one.high)} with 95 %."
     value = strong(f"{told.objective} {shown(one.mean)}")
     return together(["The winner is ", strong(f"trial {one.trial}"), ", confirmed: ", value, interval])
 
@@ -82,7 +83,7 @@ def _gains(history: History, confirmation: Confirmation | None) -> Iterator[Cont
         if len(history.objectives) > 1:
             yield _end_of_front(history, objective, maximise)
         elif len(known) > 1:
-            best = points[history.best() or 0]
+            best = points[min(history.contenders(), key=lambda number: (history.y[number, 0], number))]
             who = "It is" if confirmation is None else f"In the search, trial {best.number} was"
             yield _against(known, best, history, who)
 
@@ -115,10 +116,10 @@ def _apart(a: float, b: float) -> str:
 
 def _certainty(history: History, confirmation: Confirmation | None) -> Iterator[Content]:
     if confirmation is not None:
-        one, n = confirmation.chosen, len(confirmation.candidates)
+        one, n = confirmation.best, len(confirmation.candidates)
         yield (
             f"It is the best of the {counted(n, 'candidate')} with probability {one.probability_best:.0%}. "
-            f"The search had flattered its best by {shown(confirmation.optimism)}."
+            f"{flattery(confirmation)}"
         )
     elif len(history.objectives) == 1 and len(history.contenders()) > 1:
         yield together([

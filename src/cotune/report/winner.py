@@ -29,8 +29,8 @@ def winner(history: History, number: int | None, *, command: str | None) -> Mark
         "It changed while it trained; the configuration above is that of its last epochs, and `cotune best` prints all."
     )
     parts = [settings, paragraph(changed) if len(history.lineage(number)) > 1 else None, _scores(history, number)]
-    again = f"cotune best {command}" if number == history.best() else f"cotune show {command} {number}"
-    return section("best", "Best configuration", *parts, _to_copy(config, again if command else None))
+    again = f"cotune best {command}" if command else None
+    return section("best", "Best configuration", *parts, _to_copy(config, again))
 
 
 def _scores(history: History, number: int) -> Markup:

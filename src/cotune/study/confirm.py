@@ -19,11 +19,11 @@ from cotune.executors.executor import ENDS
 from cotune.executors.interruption import Interruption
 from cotune.executors.objective import OfTask
 from cotune.executors.snapshot import Stamp
+from cotune.explain.confirmation import Circumstances, Confirmation, Score, judged
 from cotune.records import CONFIRMATION, Event, Finished, History, Job, JsonValue, Reclaimed, Released
 from cotune.seeds import Purpose, generator, integer
 from cotune.standard_error import SUFFIX
 from cotune.strategies.bayesian.standing import standing
-from cotune.study.confirmation import Circumstances, Confirmation, Score, judged
 from cotune.study.log import Log
 from cotune.study.objectives import Target
 from cotune.study.search import training_threads

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
 from cotune.executors.folders import log_of_trial
-from cotune.records import CONFIRMATION, Created, Enqueued, History, Resumed, Started
+from cotune.explain.confirmation import Confirmation, confirmation_of
+from cotune.records import Created, Enqueued, History, Resumed, Started
 from cotune.schedulers import PBT, Scheduler
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
@@ -18,7 +19,6 @@ from cotune.study import arguments, auto
 from cotune.study.asked import AskedTrial, is_at_milestone, is_told, outcome_of, reported
 from cotune.study.best import Best
 from cotune.study.budget import Budget
-from cotune.study.confirmation import Confirmation
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
 from cotune.study.planner import Planner, judge
@@ -358,8 +358,7 @@ class Study:
     @property
     def confirmation(self) -> Confirmation | None:
         """What the last `confirm` found; None if there was none, or new results came since."""
-        history = self._log.refresh()
-        return Confirmation.from_json(history.settings[CONFIRMATION]) if history.confirmed() is not None else None
+        return confirmation_of(self._log.refresh())
 
     def refit(self, data: Literal["all", "train"] = "all", seed: int = 0) -> Fit:
         """Train the best configuration anew and hand back the model.

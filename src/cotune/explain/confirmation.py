@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotune.numerics.student import interval_factor
-from cotune.study.trials import shown
+from cotune.records import CONFIRMATION, History
+from cotune.spelled import shown
 
 Floats = NDArray[np.float64]
 
@@ -107,6 +108,11 @@ class Confirmation:
         head = "<tr><th>trial</th><th>observed</th><th>mean</th><th>95 %</th><th>best with</th></tr>"
         warnings = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
         return f"<table><caption>{html.escape(self.objective)}</caption>{head}{rows}</table>{warnings}"
+
+
+def confirmation_of(history: History) -> Confirmation | None:
+    """What a study's settings hold; None if nothing was confirmed, or new results came since."""
+    return None if history.confirmed() is None else Confirmation.from_json(history.settings[CONFIRMATION])
 
 
 def _candidate(stored: Mapping[str, Any]) -> Candidate:
