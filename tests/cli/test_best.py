@@ -32,7 +32,7 @@ def test_without_a_result_the_exit_code_is_1(cli, empty, failed, options):
 
 def test_json_has_the_best_and_the_front(cli, told, two_objectives):
     one, two = (json.loads(cli("best", path, "--json").stdout) for path in (told, two_objectives))
-    assert set(one) == set(two) == {"best", "front"}
+    assert set(one) == set(two) == {"best", "front", "confirmation"}
     assert set(one["best"]) == {"number", "config", "metrics", "schedule"}
     assert one["best"]["schedule"] == {"epochs": 1, "stages": [{"from": 0, "config": one["best"]["config"]}]}
     assert two["best"] is None

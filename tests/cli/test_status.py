@@ -4,7 +4,10 @@ import json
 
 import cotune as ct
 
-KEYS = {"path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front", "ended", "failures"}
+KEYS = {
+    "path", "objectives", "seed", "trials", "seconds", "settings", "workers", "best", "front", "confirmation", "ended",
+    "failures",
+}  # fmt: skip
 
 
 def test_it_counts_the_trials_and_names_the_best(cli, told):

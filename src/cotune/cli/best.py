@@ -10,6 +10,7 @@ from cotune.cli import documents, wording
 from cotune.cli.arguments import as_json, study_folder
 from cotune.cli.mistake import Mistake
 from cotune.errors import NoResult
+from cotune.printable import printable_lines
 from cotune.study import Best, Study
 
 
@@ -43,6 +44,9 @@ def best(folder: Path, export: Path | None, is_json: bool) -> None:
 def _print_to_paste(winner: Best, study: Study) -> None:
     """The configuration as a Python dict, or what changed as a Schedule, below a comment with the scores."""
     click.echo(f"# {wording.winner(winner.trial, study)}")
+    confirmation = study.confirmation
+    if confirmation is not None:
+        click.echo("\n".join(f"# {line}" for line in printable_lines(str(confirmation)).splitlines()))
     changing = winner.schedule.changing
     if not changing:
         click.echo("\n".join(["{", *[f"    {name!r}: {value!r}," for name, value in winner.config.items()], "}"]))

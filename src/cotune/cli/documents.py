@@ -1,8 +1,10 @@
 """What `--json` prints: one strict JSON document. Fields may be added, never renamed or removed.
 
 winner   {number, config, metrics}: config maps active parameters to values, metrics are those of the last step
-winners  {best: winner or null, front: [winner]}: best is null without a result and with several objectives; best has
-         its schedule: {epochs, stages: [{from, config}]}
+winners  {best: winner or null, front: [winner], confirmation: confirmation or null}: best is null without a result and
+         with several objectives; best has its schedule: {epochs, stages: [{from, config}]}
+confirmation  {objective, maximise, seeds, candidates: [{trial, observed, values, mean, low, high, probability_best}],
+         chosen, default: like a candidate, or null, optimism, probability_better, warnings}
 study    winners and {path, objectives, seed, trials: {total, waiting, running, paused, done, failed, stopped, forks},
          seconds, settings, workers: [name], ended: why the search ended, or null,
          failures: [{cause, error, trials: [number], reason}]}
@@ -76,7 +78,8 @@ def of_winners(study: Study) -> dict[str, Any]:
     """`winners` above."""
     front = [of_winner(winner) for winner in study.front]
     best = of_best(study.best) if front and len(study.objectives) == 1 else None
-    return {"best": best, "front": front}
+    confirmation = study.confirmation
+    return {"best": best, "front": front, "confirmation": None if confirmation is None else confirmation.to_json()}
 
 
 def of_study(study: Study) -> dict[str, Any]:

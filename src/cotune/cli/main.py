@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Search with the study that a Python file makes.",
     "status": "Show how far a study is.",
     "show": "Show a study, or one of its trials, in full.",
+    "confirm": "Train the best trials again, and say how good they really are.",
     "replay": "Train one trial again and compare it with what is recorded.",
     "explain": "Say why a trial was proposed, or how well a study chose.",
     "report": "Write a page about a study, one file for any browser.",
