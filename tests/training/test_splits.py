@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotune.errors import TaskError
-from cotune.training import Holdout, KFold, TimeSeries
+from cotune.training import Holdout, KFold, Task, TimeSeries
 from cotune.training.divisions import Pool, foreign, numbered
 from cotune.training.samples import samples
 from cotune.training.splits import Sources, prefix
@@ -204,3 +204,31 @@ def test_splitters_of_scikit_learn_divide_and_draw_from_the_study_alone():
 def test_a_division_that_cannot_be_is_refused_with_what_to_do(made, words):
     with pytest.raises(TaskError, match=words):
         made()
+
+
+def outer_task(**options):
+    data = torch.zeros(60, 1), torch.arange(60) % 3
+    return Task(model=lambda c: torch.nn.Linear(1, 3), data=data, loss=torch.nn.CrossEntropyLoss(), **options)
+
+
+def test_outer_folds_seal_every_sample_once_and_never_train_on_it():
+    task = outer_task(validation=KFold(3), groups=np.arange(60) // 5)
+    sealed = []
+    for part in task.outer(4, seed=2):
+        for fold in range(3):
+            parts = part.splits(seed=0, split_seed=9, device=torch.device("cpu"), fold=fold)
+            assert sorted(np.concatenate([p.rows for p in (parts.train, parts.validation, parts.test)])) == list(
+                range(60)
+            )
+        sealed.append(parts.test.rows.tolist())
+        groups = [set(np.asarray(p.rows) // 5) for p in (parts.train, parts.validation, parts.test)]
+        assert not groups[0] & groups[1] and not groups[2] & (groups[0] | groups[1])
+    assert sorted(sum(sealed, [])) == list(range(60))
+    assert [part._sources.sealed.tolist() for part in task.outer(4, seed=2)] == sealed
+
+
+def test_outer_folds_of_a_task_that_seals_samples_already_are_refused():
+    with pytest.raises(TaskError, match="leave test="):
+        outer_task(test=0.2).outer(3)
+    with pytest.raises(TaskError, match="at least 2"):
+        outer_task().outer(1)

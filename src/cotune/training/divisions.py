@@ -34,6 +34,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def only(self, rows: Rows) -> Pool:
+        """Some of them. rows: a part of `rows`, ascending."""
+        at = np.searchsorted(self.rows, rows)
+        return Pool(rows, *(None if column is None else column[at] for column in (self.labels, self.groups)))
+
     def parts(self, held: NDArray[np.bool_]) -> tuple[Rows, Rows]:
         """(kept, held out) rows. held (n,): which are held out."""
         return self.rows[~held], self.rows[held]

@@ -15,7 +15,7 @@ from cotune.seeds import Purpose
 from cotune.training.divisions import Division, Pool, Rows, hold_out, hold_out_end
 from cotune.training.samples import Samples
 
-_TEST, _VALIDATION, _FRACTION = range(3)  # paths of the split streams; frozen with the file format
+_TEST, _VALIDATION, _FRACTION, _OUTER = range(4)  # paths of the split streams; frozen with the file format
 
 
 @final
@@ -46,7 +46,8 @@ class Sources:
     """Where the parts come from.
 
     validation: samples of its own; else `division` says how the data are divided. test: samples of its own; else
-    `test_share` is sealed, if anything is. groups (n,): which samples of the data belong together.
+    `sealed` rows (m,) of the data or a `test_share` of them, if anything is. groups (n,): which samples of the data
+    belong together.
     """
 
     data: Samples
@@ -54,6 +55,7 @@ class Sources:
     division: Division | None = None
     test: Samples | None = None
     test_share: float | None = None
+    sealed: Rows | None = None
     groups: Rows | None = None
 
     def to(self, device: torch.device) -> Sources:
@@ -81,6 +83,12 @@ class Sources:
         """The same where all that is not sealed trains, and, for want of others, validates."""
         return replace(self, division=None)
 
+    def outer(self, division: Division, split_seed: int) -> list[Sources]:
+        """The same once for each fold of another division, whose held-out samples are sealed."""
+        draw = partial(seeds.generator, split_seed, Purpose.SPLIT, _OUTER)
+        sealed = (division.divide(self.pool, draw, fold)[1] for fold in range(division.n_folds))
+        return [replace(self, sealed=rows) for rows in sealed]
+
     @property
     def pool(self) -> Pool:
         """All samples."""
@@ -90,14 +98,15 @@ class Sources:
     def _sealed(self, split_seed: int) -> tuple[Pool, Part | None]:
         """What is not sealed, and what is."""
         whole = self.pool
+        if self.sealed is not None:
+            return whole.only(np.setdiff1d(whole.rows, self.sealed)), self._part(self.sealed)
         if self.test_share is None:
             return whole, None if self.test is None else _whole(self.test)
         if self.division is not None and self.division.is_ordered:
             kept, held = hold_out_end(whole, self.test_share)
         else:
             kept, held = hold_out(whole, self.test_share, seeds.generator(split_seed, Purpose.SPLIT, _TEST))
-        labels, groups = (None if column is None else column[kept] for column in (whole.labels, whole.groups))
-        return Pool(kept, labels, groups), self._part(held)
+        return whole.only(kept), self._part(held)
 
     def _part(self, rows: Rows) -> Part:
         return Part(self.data, torch.from_numpy(rows))

@@ -141,6 +141,18 @@ class Task:
         """The same task, where all that is not sealed trains; its metrics are those on what it trained on."""
         return self._with(self._sources.undivided())
 
+    def outer(self, folds: int | Division = 5, *, seed: int = 0) -> list[Task]:
+        """The task once for each outer fold of nested cross-validation: the fold's samples are its sealed test set.
+
+        A search over each, `Study(part, space, path=f"runs/{i}").optimize(trials=50).best.test()`, says how good what
+        the whole search finds is on average. folds: how many, or a `KFold` or `TimeSeries`. seed: of the folds. Raises
+        TaskError if the task seals samples already.
+        """
+        if self.test is not None:
+            raise TaskError("task.outer() seals each fold in turn; leave test= out of the task.")
+        division = KFold(folds) if isinstance(folds, int) else folds
+        return [self._with(sources) for sources in self._sources.outer(division, seed)]
+
     def _with(self, sources: Sources) -> Task:
         other = copy.copy(self)
         object.__setattr__(other, "_sources", sources)
