@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from numpy.random import Generator
 
 from cotune.config import Config
 from cotune.errors import ConfigError, NoResult, StudyError
-from cotune.executors.checkpoints import MemoryCheckpoints
-from cotune.executors.equipment import Equipment, Equippable
-from cotune.executors.executor import ENDS
-from cotune.executors.interruption import Interruption
+from cotune.executors.equipment import CheckpointStore, Equippable
+from cotune.executors.executor import ENDS, Executor
 from cotune.executors.objective import OfTask
 from cotune.executors.snapshot import Stamp
 from cotune.explain.confirmation import Circumstances, Confirmation, Score, judged
-from cotune.records import CONFIRMATION, Event, Finished, History, Job, JsonValue, Reclaimed, Released
+from cotune.records import CONFIRMATION, Event, Finished, History, Job, Reclaimed, Released
 from cotune.seeds import Purpose, generator, integer
 from cotune.standard_error import SUFFIX
 from cotune.strategies.bayesian.standing import standing
+from cotune.study.apart import trainer
 from cotune.study.log import Log
 from cotune.study.objectives import Target
-from cotune.study.search import training_threads
 from cotune.training import Task, metrics
 
 RUNS = "confirmation runs"
@@ -142,38 +138,32 @@ def _scores(
         log.renew(RUNS, {_name(*one): _stored(own) for one, own in known.items()})
 
     if left:
-        with training_threads(log, target), tempfile.TemporaryDirectory(prefix="cotune-") as scratch:
-            _Trainings(left, keep).run(history, target, executor, Path(scratch))
+        with trainer(log, target, executor) as (engine, checkpoints):
+            _Trainings(left, keep, checkpoints).run(engine)
     return {number: [known[number, seed] for seed in range(seeds)] for number in configs}
 
 
 class _Trainings:
     """Jobs on their way through an executor; each score is kept as it comes."""
 
-    def __init__(self, jobs: Mapping[_Key, Job], keep: Callable[[_Key, Score | None], None]) -> None:
+    def __init__(
+        self, jobs: Mapping[_Key, Job], keep: Callable[[_Key, Score | None], None], checkpoints: CheckpointStore
+    ) -> None:
         self._jobs = {job.number: job for job in jobs.values()}
         self._keys = {job.number: key for key, job in jobs.items()}
-        self._keep = keep
+        self._keep, self._checkpoints = keep, checkpoints
         self._under_way = set[int]()
-        self._checkpoints = MemoryCheckpoints()
 
-    def run(self, history: History, target: Target, engine: Equippable, folder: Path) -> None:
+    def run(self, engine: Executor) -> None:
         """Train all, as many at a time as there are slots."""
-        equipment = Equipment(
-            target.objective, self._checkpoints, Interruption(), folder, _unheard, history.space,
-            history.settings.get, _forgotten,
-        )  # fmt: skip
-        executor, waiting = engine.equip(equipment), list(self._jobs.values())
-        try:
-            while waiting or self._under_way:
-                room = executor.slots - len(self._under_way)
-                fresh, waiting = waiting[:room], waiting[room:]
-                self._under_way.update(job.number for job in fresh)
-                if fresh:
-                    executor.submit(fresh)
-                executor.wait(_POLL_S, self._take)
-        finally:
-            executor.close()
+        waiting = list(self._jobs.values())
+        while waiting or self._under_way:
+            room = engine.slots - len(self._under_way)
+            fresh, waiting = waiting[:room], waiting[room:]
+            self._under_way.update(job.number for job in fresh)
+            if fresh:
+                engine.submit(fresh)
+            engine.wait(_POLL_S, self._take)
 
     def _take(self, events: Sequence[Event]) -> None:
         """As `Emit`. A job that is given back was interrupted; a state of one that has ended is of no more use."""
@@ -225,11 +215,3 @@ def _name(number: int | None, seed: int) -> str:
 def _key(name: str) -> _Key:
     number, _, seed = name.partition("/")
     return None if number == _DEFAULT else int(number), int(seed)
-
-
-def _unheard(text: str) -> None:
-    """What an executor tells its user is no news."""
-
-
-def _forgotten(name: str, value: JsonValue) -> None:
-    """Nor is what it finds out."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from cotune.errors import NoResult, StudyError
-from cotune.executors.checkpoints import MemoryCheckpoints
-from cotune.executors.equipment import Equipment, Equippable
+from cotune.executors.equipment import Equippable
 from cotune.executors.executor import ENDS, Executor
-from cotune.executors.interruption import Interruption
 from cotune.records import (
     ATTEMPTS,
     Checkpoint,
@@ -30,11 +26,11 @@ from cotune.records import (
     State,
     Trial,
 )
+from cotune.study.apart import trainer
 from cotune.study.log import Log
 from cotune.study.loop import job_of
 from cotune.study.machine import changed, machine
 from cotune.study.objectives import Target
-from cotune.study.search import training_threads
 
 _POLL_S = 0.5
 
@@ -77,16 +73,8 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
     recorded = history.trial(number)
     if not recorded.steps and not recorded.metrics:
         raise NoResult(f"trial {number} has nothing to compare with: it is {recorded.state}")
-    with training_threads(log, target), tempfile.TemporaryDirectory(prefix="cotune-") as scratch:
-        equipment = Equipment(
-            target.objective, MemoryCheckpoints(), Interruption(), Path(scratch), _unheard, history.space,
-            history.settings.get, _forgotten,
-        )  # fmt: skip
-        engine = executor.equip(equipment)
-        try:
-            trained = _trained(engine, history, number)
-        finally:
-            engine.close()
+    with trainer(log, target, executor) as (engine, _):
+        trained = _trained(engine, history, number)
     differences = changed(history.settings.get("machine", {}), machine())
     return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), differences)
 
@@ -176,11 +164,3 @@ def _unlike(name: str, points: Iterable[tuple[int, float]], trained: _Trained) -
         again = trained.points.get(step, {}).get(name, math.nan)
         if not (value == again or math.isnan(value) and math.isnan(again)):
             yield Deviation(name, step, value, again)
-
-
-def _unheard(text: str) -> None:
-    """What an executor tells its user is no news."""
-
-
-def _forgotten(name: str, value: Any) -> None:
-    """Nor is what it finds out."""
