@@ -42,10 +42,12 @@ def confirm(log: Log, target: Target, executor: Equippable, *, top: int, seeds: 
     history = log.refresh()
     if len(history.objectives) > 1:
         raise StudyError("study.confirm() compares trials by one objective; this study has several")
-    chosen = candidates(history, top)
-    configs: dict[int | None, Config] = {number: history.config(number) for number in chosen}
     default = _default(history)
-    same = next((number for number, config in configs.items() if config == default), None)
+    same = next((number for number in history.contenders() if history.config(number) == default), None)
+    chosen = candidates(history, top)
+    if same is not None and same not in chosen:
+        chosen.append(same)  # it may be the best: a search does not always find something better
+    configs: dict[int | None, Config] = {number: history.config(number) for number in chosen}
     if default is not None and same is None:
         configs[None] = default
     scores = _scores(log, _fresh(target), executor, configs, seeds)
@@ -55,9 +57,10 @@ def confirm(log: Log, target: Target, executor: Equippable, *, top: int, seeds: 
         raise StudyError("every configuration fails when it is trained again; see study.settings['confirmation runs']")
     sign = history.value_of(1.0)
     observed: dict[int | None, float] = {number: sign * float(history.y[number, 0]) for number in chosen}
+    observed[None] = math.nan if same is None else observed[same]
     objective = next(iter(history.objectives.items()))
     about = _circumstances(history, target.task)
-    made = judged(objective, scores, {**observed, None: _seen(history, default)}, about, _draw(history))
+    made = judged(objective, scores, observed, about, _draw(history))
     log.renew(CONFIRMATION, {**made.to_json(), "seen": len(history.outcomes)})
     return made
 
@@ -92,13 +95,6 @@ def _default(history: History) -> Config | None:
         return history.space.default()
     except ConfigError:
         return None
-
-
-def _seen(history: History, config: Config | None) -> float:
-    """What the search saw of a configuration; NaN if nothing."""
-    sign = history.value_of(1.0)
-    same = (number for number in history.contenders() if history.config(number) == config)
-    return next((sign * float(history.y[number, 0]) for number in same), math.nan)
 
 
 def _fresh(target: Target) -> Target:

@@ -343,8 +343,8 @@ class Study:
         The best of many results is also the luckiest. The `top` trials (the best result, and those of which the model
         expects most) and the space's default configuration are each trained `seeds` times, from their starts to the
         last step, with validation samples that differ from training to training; the sealed test set stays sealed.
-        `study.best` is the chosen trial then, until new results come. Every training is kept at once, so that the same
-        call goes on where it was left.
+        `study.best` is the chosen trial then, until new results come; the default one can be chosen if it was tried.
+        Every training is kept at once, so that the same call goes on where it was left.
         Raises NoResult without results, StudyError for several objectives, for forks, and for a study that trains
         nothing by itself.
         """
