@@ -62,6 +62,18 @@ def open_study(path):
     return {"seconds": time.process_time() - begun, "trials": n}
 
 
+def fanova(points, losses, seed):
+    """Each parameter's share of the variance by itself, of points in the unit cube; not made to add up to 1."""
+    study = optuna.create_study()
+    distributions = {f"x{j}": optuna.distributions.FloatDistribution(0.0, 1.0) for j in range(len(points[0]))}
+    for point, loss in zip(points, losses, strict=True):
+        params = dict(zip(distributions, point, strict=True))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=loss))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)
+    return [found[name] for name in distributions]
+
+
 def _storage(path):
     """SQLite, or a journal file for a path that ends so."""
     if not path.endswith(".journal"):

@@ -21,8 +21,8 @@ explained study  {objectives, auto: {name, why} or null, scheduler: the same, ca
          within_two, mean_error, bias} or null, strategies: {name: trials}, periods: [{first, last, n, explore}],
          insights: [insight], one for each objective}
 insight  {objective, maximise, n_results, importance: {name: {name, first: share, total: share, top}}, interactions:
-         [{first, second, share}], dependence: {name: {name, values, mean, low, high, counts, is_log, is_number}}, start:
-         config, start_value, path: [{name, before, after, value}], rule, hints, explained, rungs: [{step, until,
+         [{first, second, share}], dependence: {name: {name, values, mean, low, high, counts, is_log, is_number}},
+         start: config, start_value, path: [{name, before, after, value}], rule, hints, explained, rungs: [{step, until,
          correlation, n}], notes}; a share is {value, low, high}
 
 A number that is not finite is null.

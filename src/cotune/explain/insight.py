@@ -47,7 +47,8 @@ class Dependence:
     """The predicted objective at values of one hyperparameter, averaged over all others.
 
     values: about 30 of a number, all choices otherwise. mean, low, high: the average with its 90 % band, in the
-    objective's own sign and units. counts: how many results lie nearest to each value. is_log: of the parameter's scale.
+    objective's own sign and units. counts: how many results lie nearest to each value. is_log: whether it is searched
+    in its logarithm.
     """
 
     name: str

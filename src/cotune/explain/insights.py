@@ -8,14 +8,13 @@ import numpy as np
 
 from cotune.config import Config
 from cotune.errors import ConfigError, StudyError
-from cotune.explain.insight import Importance, Insight
-from cotune.explain.results import Results, results
+from cotune.explain.insight import Insight
+from cotune.explain.results import Floats, Results, results
 from cotune.explain.rungs import rungs
 from cotune.records import History, State
 
 FEWEST = 10
 """With fewer results there is nothing to be said about importance."""
-_FEWEST_FOR_TOP = 20
 _TRUSTED = 0.5
 
 
@@ -50,28 +49,33 @@ def _much(history: History, found: Results) -> Insight:
     from cotune.explain.ablation import ablation, predicted  # these load torch
     from cotune.explain.bounds import hints
     from cotune.explain.dependence import dependences
-    from cotune.explain.importance import importances
+    from cotune.explain.importance import FEWEST_FOR_TOP, importances
     from cotune.explain.region import rule
     from cotune.explain.surrogate import ROWS, landscape, surrogate
     from cotune.numerics.threads import one_thread
 
-    space = history.space
+    start, best = _start(history), history.config(_best(history, found))
     with one_thread():
-        model = surrogate(space, found, history.seed)
+        model = surrogate(history.space, found, history.seed)
         spread = landscape(model)
         importance, interactions = importances(model, spread, len(found), history.seed)
         dependence = dependences(model, found)
-        start = _start(history)
-        path = () if start is None else ablation(model, found, start, history.config(_best(history, found)))
-        return Insight(
-            objective=found.objective, maximise=found.sign < 0, n_results=len(found), importance=importance,
-            interactions=interactions, dependence=dependence, start=dict(start or {}),
-            start_value=None if start is None else predicted(model, found, start), path=path,
-            rule=rule(model, spread, found, importance), hints=hints(space, found, dependence), explained=model.explained,
-            rungs=rungs(history, found.objective),
-            notes=(*_worth(model.explained), *_about(history, found), *_rows(found, ROWS), *_shares(importance, found),
-                   *_branches(history), *([] if start else ["the rules forbid the defaults: there is no path from them"])),
-        )  # fmt: skip
+        start_value = None if start is None else predicted(model, found, start)
+        path = () if start is None else ablation(model, found, start, best)
+        words = rule(model, spread, found, importance)
+    notes = [
+        *_worth(model.explained),
+        *_about(history, found),
+        *_limits(len(found), ROWS, FEWEST_FOR_TOP),
+        *_branches(history, np.mean(~np.isnan(spread.units), axis=0)),
+        *(["the rules forbid the defaults: there is no path from them"] if start is None else []),
+    ]
+    return Insight(
+        objective=found.objective, maximise=found.sign < 0, n_results=len(found), importance=importance,
+        interactions=interactions, dependence=dependence, start=dict(start or {}), start_value=start_value, path=path,
+        rule=words, hints=hints(history.space, found, dependence), explained=model.explained,
+        rungs=rungs(history, found.objective), notes=tuple(notes),
+    )  # fmt: skip
 
 
 def _start(history: History) -> Config | None:
@@ -108,24 +112,15 @@ def _about(history: History, found: Results) -> Iterator[str]:
         yield f"this is about {found.objective}; there is also {', '.join(others)}"
 
 
-def _rows(found: Results, most: int) -> Iterator[str]:
-    if len(found) > most:
-        yield f"the model was given {most} of the {len(found):,} results, evenly spread over the study"
+def _limits(n: int, most: int, fewest: int) -> Iterator[str]:
+    if n > most:
+        yield f"the model was given {most} of the {n:,} results, evenly spread over the study"
+    if n < fewest:
+        yield f"{n} results so far: what matters for the top 10 % needs at least {fewest}"
 
 
-def _shares(importance: dict[str, Importance], found: Results) -> Iterator[str]:
-    if all(own.top is None for own in importance.values()):
-        yield f"{len(found)} results so far: what matters for the top 10 % needs at least {_FEWEST_FOR_TOP}"
-
-
-def _branches(history: History) -> Iterator[str]:
+def _branches(history: History, active: Floats) -> Iterator[str]:
     """For which share of the space a conditional parameter is active."""
-    space = history.space
-    if not space.positions.has_conditions:
-        return
-    from cotune.numerics.sobol_indices import samples
-
-    inside = space.positions.active(space.positions.snapped(samples(space.dimension, 1024, seed=0)[0]))
-    for name, share in zip(space.names, inside.mean(axis=0), strict=True):
+    for name, share in zip(history.space.names, active, strict=True):
         if share < 1:
             yield f"{name} is active in {share:.0%} of the space"

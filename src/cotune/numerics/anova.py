@@ -1,4 +1,4 @@
-"""A Gaussian process that is a sum of main effects and interactions, for looking into a function rather than for search.
+"""A Gaussian process that is a sum of main effects and interactions: for looking into a function, not for searching.
 
 Its kernel has one factor 1 + v_j k_j for every column, so that multiplied out it is the sum of a constant, one kernel
 for every column, one for every pair, and so on: columns that matter together are told from columns that matter alone.
@@ -72,11 +72,8 @@ def negative_log_posterior(theta: Tensor, apart: Tensor, numbers: Tensor, y: Ten
     apart (d, n, n): distances as `distances` gives them. numbers (d,): which columns are numbers. The constant mean is
     its generalised least squares estimate.
     """
-    n, d = len(y), len(numbers)
-    weight, signal, noise = theta[d : 2 * d].exp(), theta[2 * d].exp(), theta[2 * d + 1].exp()
-    alike, slope = _alike(apart, theta[:d], numbers)
-    factors = (weight[:, None, None] * alike).add_(1)
-    kernel = factors.prod(0).mul_(signal / (1 + weight).prod())
+    d, noise = len(numbers), theta[-1].exp()
+    kernel, slope, by_weight = _with_slopes(theta, apart, numbers)
     noisy = kernel.clone()
     noisy.diagonal().add_(noise)
     factor, info = torch.linalg.cholesky_ex(noisy)
@@ -87,10 +84,9 @@ def negative_log_posterior(theta: Tensor, apart: Tensor, numbers: Tensor, y: Ten
     prior, prior_gradient = _negative_log_prior(theta, d)
     value = 0.5 * (residual @ alpha) + factor.diagonal().log().sum() + prior
     change = (alpha[:, None] * alpha).sub_(inverse).mul_(kernel).mul_(-0.5)
-    scaled = change / factors
     gradient = torch.cat([
-        weight * torch.einsum("jab,jab->j", scaled, slope),
-        weight * torch.einsum("jab,jab->j", scaled, alike) - weight / (1 + weight) * change.sum(),
+        torch.einsum("ab,jab->j", change, slope),
+        torch.einsum("ab,jab->j", change, by_weight),
         change.sum()[None],
         -0.5 * noise * (alpha @ alpha - inverse.diagonal().sum())[None],
     ])  # fmt: skip
@@ -113,19 +109,26 @@ def plausible(theta: Floats, points: Points, n: int, generator: np.random.Genera
 
 
 def _information(theta: Tensor, points: Points) -> Tensor:
-    d, n = len(points.is_number), len(points.units)
-    weight, signal, noise = theta[d : 2 * d].exp(), theta[2 * d].exp(), theta[2 * d + 1].exp()
-    alike, slope = _alike(distances(points, points), theta[:d], torch.from_numpy(points.is_number))
-    factors = (weight[:, None, None] * alike).add_(1)
-    kernel = factors.prod(0).mul_(signal / (1 + weight).prod())
+    n, noise = len(points.units), theta[-1].exp()
+    numbers = torch.from_numpy(points.is_number)
+    kernel, slope, by_weight = _with_slopes(theta, distances(points, points), numbers)
     white = noise * torch.eye(n, dtype=torch.float64)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel + white))
     ones = inverse.sum(0)
     precision = inverse - ones[:, None] * ones / ones.sum()
-    scaled = (kernel / factors).mul_(weight[:, None, None])
-    by_weight = scaled * alike - (weight / (1 + weight))[:, None, None] * kernel
-    changes = precision @ torch.cat([scaled * slope, by_weight, kernel[None], white[None]])
+    changes = precision @ torch.cat([slope * kernel, by_weight * kernel, kernel[None], white[None]])
     return 0.5 * torch.einsum("aij,bji->ab", changes, changes)
+
+
+def _with_slopes(theta: Tensor, apart: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(n, n) covariances, and (d, n, n) the slopes of their logarithm by log lengthscales and by log weights."""
+    d = len(numbers)
+    weight = theta[d : 2 * d].exp()[:, None, None]
+    alike, slope = _alike(apart, theta[:d], numbers)
+    grown = (weight * alike).add_(1)
+    kernel = (grown / (1 + weight)).prod(0).mul_(theta[2 * d].exp())
+    shrunk = weight / grown
+    return kernel, slope.mul_(shrunk), alike.mul_(shrunk).sub_(weight / (1 + weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,7 @@ def factors(theta: Tensor, points: Points, others: Points) -> Tensor:
     d = len(points.is_number)
     weight = theta[d : 2 * d].exp()[:, None, None]
     alike, _ = _alike(distances(points, others), theta[:d], torch.from_numpy(points.is_number), is_sloped=False)
-    found = alike.mul_(weight).add_(1).div_(1 + weight)
-    return found
+    return alike.mul_(weight).add_(1).div_(1 + weight)
 
 
 def covariance(theta: Tensor, points: Points, others: Points) -> Tensor:
