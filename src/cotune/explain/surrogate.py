@@ -30,7 +30,8 @@ _LANDSCAPE = 512
 
 @dataclass(frozen=True, slots=True)
 class Surrogate:
-    """loss = middle + spread * what the paths say. paths: one for each version, its mean and its draws.
+    """loss = middle + spread * what the paths say. paths: one for each version, its mean and its draws;
+    the likeliest first.
 
     below (d): for each parameter those that its value may switch on or off. explained: R2 of predicting each result
     from the others; below 0 where their mean would predict better.
@@ -67,10 +68,8 @@ class Surrogate:
         return Hold(column, touched, values, np.array(active, dtype=np.bool_))
 
     def losses(self, units: Floats) -> Floats:
-        """(m,) predicted losses at positions (m, d)."""
-        points = self.points(units)
-        means = np.mean([version.mean_values(points) for version in self.paths], axis=0)
-        predicted: Floats = self.middle + self.spread * means
+        """(m,) losses that the likeliest version predicts at positions (m, d)."""
+        predicted: Floats = self.middle + self.spread * self.paths[0].mean_values(self.points(units))
         return predicted
 
 

@@ -133,13 +133,14 @@ def _with_slopes(theta: Tensor, apart: Tensor, numbers: Tensor) -> tuple[Tensor,
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """The process after it saw n targets at `points`. inverse (n, n): of the kernel matrix with noise."""
+    """The process after it saw n targets at `points`. kernel, inverse (n, n): without noise, and the inverse with it."""
 
     points: Points
     theta: Tensor
     noise: Tensor
     mean: Tensor
     alpha: Tensor
+    kernel: Tensor
     inverse: Tensor
 
     def left_out(self) -> Floats:
@@ -154,16 +155,15 @@ def condition(theta: Floats, points: Points, y: Floats) -> Posterior:
     """The posterior given standardised targets y (n,)."""
     parameters, targets = torch.from_numpy(theta), torch.from_numpy(y)
     kernel = covariance(parameters, points, points)
-    diagonal, noise = kernel.diagonal().clone(), parameters[-1].exp()
+    white, noise = torch.eye(len(y), dtype=torch.float64), parameters[-1].exp()
     while True:
-        kernel.diagonal().copy_(diagonal + noise)
-        factor, info = torch.linalg.cholesky_ex(kernel)
+        factor, info = torch.linalg.cholesky_ex(kernel + noise * white)
         if int(info) == 0:
             break
         noise = 10 * noise
     inverse = torch.cholesky_inverse(factor)
     mean = (inverse.sum(0) @ targets) / inverse.sum()
-    return Posterior(points, parameters, noise, mean, inverse @ (targets - mean), inverse)
+    return Posterior(points, parameters, noise, mean, inverse @ (targets - mean), kernel, inverse)
 
 
 def factors(theta: Tensor, points: Points, others: Points) -> Tensor:

@@ -108,8 +108,7 @@ class Paths:
         found = [whole @ self.weights]
         for move in moves:
             j = move.column
-            counts = torch.from_numpy(move.active[:, j])[:, None]
-            product = whole / now[j] * torch.where(counts, other[j], off[j])
+            product = (whole / now[j]).mul_(_counted(other[j], off[j], move.active[:, j]))
             for c in move.touched:
                 product = product / now[c]
             found.append(_times(product, own, off, move) @ self.weights)
@@ -132,7 +131,8 @@ def paths(posterior: Posterior, between: Points, n: int, generator: np.random.Ge
     centres = Points(
         np.concatenate([seen.units, between.units]), np.concatenate([seen.active, between.active]), seen.is_number
     )
-    kernel = covariance(theta, centres, centres)
+    across = covariance(theta, between, centres)
+    kernel = torch.cat([torch.cat([posterior.kernel, across[:, : len(seen.units)].T], 1), across])
     noisy = kernel.clone()
     noisy.diagonal().add_(_JITTER * float(theta[-2].exp()))
     factor = torch.linalg.cholesky(noisy)
@@ -162,5 +162,9 @@ def _switched(own: Tensor, active: Booleans, off: Tensor) -> Tensor:
 def _times(product: Tensor, own: Tensor, off: Tensor, move: Move) -> Tensor:
     """(m, c) the product times the factors of the touched columns as they count after the move."""
     for c in move.touched:
-        product = product * torch.where(torch.from_numpy(move.active[:, c])[:, None], own[c], off[c])
+        product = product * _counted(own[c], off[c], move.active[:, c])
     return product
+
+
+def _counted(factor: Tensor, off: Tensor, active: Booleans) -> Tensor:
+    return factor if active.all() else torch.where(torch.from_numpy(active)[:, None], factor, off)

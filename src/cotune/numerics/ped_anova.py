@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -50,7 +51,7 @@ def divergence(units: Floats, best: Floats, count: int) -> Floats:
         return np.zeros(len(best))
     kernel = _choices(units[is_active], count) if count else _numbers(units[is_active], best[0].sum())
     among, everywhere = weights.sum(axis=1), kernel.mean(axis=0)
-    inner = weights @ kernel / np.maximum(among, 1.0)[:, None]
+    inner = (torch.from_numpy(weights) @ torch.from_numpy(kernel)).numpy() / np.maximum(among, 1.0)[:, None]
     ratio = np.where(everywhere > 0, inner / np.maximum(everywhere, 1e-300) - 1.0, 0.0)
     pearson = (ratio**2 * everywhere).sum(axis=1) / everywhere.sum()
     found: Floats = pearson * (among / best.sum(axis=1)) ** 2 / is_active.mean()
