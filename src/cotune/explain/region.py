@@ -24,6 +24,7 @@ _PEEL, _SUPPORT = 0.1, 0.06
 _MATTERS, _MOST = 0.05, 3
 _KEPT = 0.9
 _EDGE = 0.02
+_LEAST_EXPLAINED = 0.2
 _LEAST_GAIN = 0.3
 """A region whose mean is not better than that of the space by this many standard deviations is not worth words."""
 
@@ -38,6 +39,8 @@ class _Peel:
 
 def rule(model: Surrogate, landscape: Landscape, results: Results, importance: Mapping[str, Importance]) -> str:
     """`accuracy is highest with learning_rate between 0.003 and 0.02 and optimizer adam: ...`, or ""."""
+    if model.explained < _LEAST_EXPLAINED:
+        return ""
     units, losses = landscape.units, landscape.losses
     spread = float(losses.std())
     columns = [model.space.names.index(name) for name, own in importance.items() if own.total.value >= _MATTERS]
