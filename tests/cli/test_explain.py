@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +114,68 @@ def test_a_study_is_explained_in_a_few_lines(cli, tmp_path):
         "  explore    trial 2: 75% explore, 25% exploit",
         "             trial 3: 75% explore, 25% exploit",
         "             trial 4: 75% explore, 25% exploit",
+        "",
+        "what lowers value, from 5 results",
+        "  note  5 results so far: importance needs at least 10",
     ]
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> Path:
+    """Thirty trials: a rate near 1e-2 is best, momentum matters little, the third choice fails."""
+    space = {
+        "rate": ct.Float(1e-4, 1e-1, log=True), "kind": ["a", "b", "broken"],
+        "momentum": ct.Float(0.0, 0.9, when={"kind": "b"}),
+    }  # fmt: skip
+    with ct.Study(None, space, maximize="accuracy", path=tmp_path / "learned", strategy="random") as ours:
+        for trial in ours.ask(30):
+            config = trial.config
+            if config.kind == "broken":
+                ours.tell(trial, failed="broken")
+            else:
+                ours.tell(trial, 1 - 0.1 * (math.log10(config.rate) + 2) ** 2 + 0.01 * config.get("momentum", 0.0))
+    return tmp_path / "learned"
+
+
+def test_what_matters_is_told_as_a_table_and_in_words(cli, learned):
+    lines = cli("explain", learned).stdout.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("hyperparameter"))
+    assert lines[first].split("  ")[0] == "hyperparameter" and lines[first + 1].startswith("rate ")
+    told = "\n".join(lines[first:])
+    for words in ("rule ", "accuracy is highest with rate between", "path ", "the defaults are predicted", "note "):
+        assert words in told
+    assert "failed trials are left out" in told and "momentum is active in 33% of the space" in told
+    assert all(len(line.rstrip()) <= 80 for line in lines[first:])
+
+
+def test_json_of_an_insight_has_the_documented_shape(cli, learned):
+    [told] = json.loads(cli("explain", learned, "--json").stdout)["insights"]
+    assert set(told) == {
+        "objective", "maximise", "n_results", "importance", "interactions", "dependence", "start", "start_value",
+        "path", "rule", "hints", "explained", "rungs", "notes",
+    }  # fmt: skip
+    assert set(told["importance"]["rate"]) == {"name", "first", "total", "top"}
+    assert set(told["importance"]["rate"]["total"]) == {"value", "low", "high"}
+
+
+def test_every_objective_has_its_own_insight(cli, two_objectives):
+    output = cli("explain", two_objectives).stdout
+    assert "what raises accuracy, from 3 results" in output and "what lowers seconds, from 3 results" in output
+
+
+def test_a_study_with_nothing_but_failures_says_so(cli, failed):
+    output = cli("explain", failed).stdout
+    assert "0 results so far: importance needs at least 10" in output and "2 failed trials are left out" in output
+
+
+def test_whether_stopping_early_was_safe_is_told(cli, tmp_path):
+    with ct.Study(None, {"x": (0.0, 1.0)}, path=tmp_path / "s", strategy="random", scheduler="none", epochs=9) as ours:
+        for trial in ours.ask(12):
+            for epoch in range(9):
+                ours.report(trial, value=trial.config.x + 1 / (1 + epoch))
+            ours.tell(trial, trial.config.x)
+    told = cli("explain", tmp_path / "s").stdout
+    assert "after 1 of 9 steps ranks agree 1.00 with the end (12 trials)" in told and "a safe place to stop" in told
 
 
 def test_what_auto_chose_is_told_with_its_reason(cli, tmp_path):
@@ -153,7 +215,7 @@ def test_json_of_a_trial_has_the_documented_shape(cli, tmp_path):
 
 def test_json_of_a_study_has_the_documented_shape(cli, tmp_path):
     document = json.loads(cli("explain", study(tmp_path / "s", RECORD, 3.0, 2.0, 1.75), "--json").stdout)
-    assert set(document) == {"objectives", "auto", "scheduler", "calibration", "strategies", "periods"}
+    assert set(document) == {"objectives", "auto", "scheduler", "calibration", "strategies", "periods", "insights"}
     assert document["calibration"] == {
         "n": 1, "n_judged": 1, "within_one": 0.0, "within_two": 1.0, "mean_error": 0.75, "bias": 0.75,
     }  # fmt: skip

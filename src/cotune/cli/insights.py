@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from cotune.cli import wording
 from cotune.cli.layout import print_facts, print_table
 from cotune.explain import Insight, Rungs, Share, Step
 from cotune.printable import printable
@@ -19,10 +20,13 @@ _SAFE, _DOUBTFUL = 0.8, 0.5
 
 def print_insight(found: Insight) -> None:
     """A table of importance, and below it what else there is to be said."""
-    n = f"{found.n_results:,} {'result' if found.n_results == 1 else 'results'}"
-    print_facts(f"\nwhat {'raises' if found.maximise else 'lowers'} {printable(found.objective)}, from {n}", [])
-    if found.importance:
-        print_table(("hyperparameter", "alone", "with others", "90 %", "top 10 %"), list(_rows(found)))
+    n = wording.counted(found.n_results, "result")
+    title = f"\nwhat {'raises' if found.maximise else 'lowers'} {printable(found.objective)}, from {n}"
+    if not found.importance:
+        print_facts(title, of_insight(found))
+        return
+    print_facts(title, [])
+    print_table(("hyperparameter", "alone", "with others", "90 %", "top 10 %"), list(_rows(found)))
     print_facts("", of_insight(found))
 
 

@@ -133,7 +133,10 @@ def _with_slopes(theta: Tensor, apart: Tensor, numbers: Tensor) -> tuple[Tensor,
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """The process after it saw n targets at `points`. kernel, inverse (n, n): without noise, and the inverse with it."""
+    """The process after it saw n targets at `points`.
+
+    kernel, inverse (n, n): of the targets without noise, and the inverse of what it is with noise.
+    """
 
     points: Points
     theta: Tensor
