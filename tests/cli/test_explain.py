@@ -175,7 +175,7 @@ def test_whether_stopping_early_was_safe_is_told(cli, tmp_path):
                 ours.report(trial, value=trial.config.x + 1 / (1 + epoch))
             ours.tell(trial, trial.config.x)
     told = cli("explain", tmp_path / "s").stdout
-    assert "after 1 of 9 steps ranks agree 1.00 with the end (12 trials)" in told and "a safe place to stop" in told
+    assert "step 1 of 9: ranks agree 1.00 with the end (12 trials), safe to stop" in told
 
 
 def test_what_auto_chose_is_told_with_its_reason(cli, tmp_path):

@@ -252,6 +252,7 @@ def test_an_insight_shows_as_a_short_table() -> None:
     found = about(BRANCHED, branched, 90)
     assert str(found).splitlines()[0] == "what lowers value (90 results)" and "optimizer" in str(found)
     assert "<table>" in found._repr_html_() and "optimizer" in found._repr_html_()
+    assert len({len(line) for line in str(found).splitlines()[2:5]}) == 1, "aligned"
     evil = dataclasses.replace(found, rule="<script>\x1b[31m")
     assert "<script>" not in evil._repr_html_() and "\x1b" not in str(evil)
     little = about(CUBE, lambda c: c.a, 2)

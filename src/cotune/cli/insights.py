@@ -80,13 +80,11 @@ def _step(step: Step) -> str:
 
 def _rung(rung: Rungs) -> str:
     """Whether it was safe to stop trials there."""
-    verdict = "a safe place to stop" if rung.correlation >= _SAFE else "stopping there is a gamble"
+    verdict = "safe to stop" if rung.correlation >= _SAFE else "stopping there is a gamble"
     if _DOUBTFUL <= rung.correlation < _SAFE:
         verdict = "stopping there loses some good ones"
-    return (
-        f"after {rung.step} of {rung.until} steps ranks agree {rung.correlation:.2f} with the end ({rung.n} trials): "
-        f"{verdict}"
-    )
+    trials = wording.counted(rung.n, "trial")
+    return f"step {rung.step} of {rung.until}: ranks agree {rung.correlation:.2f} with the end ({trials}), {verdict}"
 
 
 def _worth(found: Insight) -> str:

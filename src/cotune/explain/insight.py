@@ -108,9 +108,10 @@ class Insight:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        head = f"what {'raises' if self.maximise else 'lowers'} {self.objective} ({self.n_results} results)"
-        lines = [head, *("  ".join(cells) for cells in _aligned([*_rows(self)])), *self._words()]
-        return "\n".join(printable(line.rstrip()) for line in lines)
+        goal = f"{'raises' if self.maximise else 'lowers'} {printable(self.objective)}"
+        head = f"what {goal} ({self.n_results} {'result' if self.n_results == 1 else 'results'})"
+        lines = [head, *("  ".join(cells) for cells in _aligned(list(_rows(self)))), *self._words()]
+        return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
         head, *rows = _rows(self) if self.importance else [()]
@@ -120,15 +121,15 @@ class Insight:
         return f"<div>{table}{''.join(f'<p>{html.escape(line)}</p>' for line in self._words())}</div>"
 
     def _words(self) -> list[str]:
-        return [line for line in (self.rule, *self.hints, *self.notes) if line]
+        return [printable(line) for line in (self.rule, *self.hints, *self.notes) if line]
 
 
 def _rows(insight: Insight) -> Iterator[tuple[str, ...]]:
     if insight.importance:
-        yield insight.objective, "alone", "in all", "90 %", "top 10 %"
+        yield printable(insight.objective), "alone", "in all", "90 %", "top 10 %"
     for name, own in insight.importance.items():
         top = "" if own.top is None else f"{own.top:.0%}"
-        yield name, f"{own.first.value:.0%}", f"{own.total.value:.0%}", interval(own.total), top
+        yield printable(name), f"{own.first.value:.0%}", f"{own.total.value:.0%}", interval(own.total), top
 
 
 def interval(share: Share) -> str:
