@@ -108,6 +108,11 @@ def test_a_conditional_parameter_counts_for_where_it_is_active() -> None:
     assert sum(found.dependence["momentum"].counts) < 60
 
 
+def test_a_parents_dependence_has_that_of_the_children_it_switches_on() -> None:
+    found = about(BRANCHED, lambda c: 10 * c.get("momentum", 0.0), 90).dependence["optimizer"]
+    assert found.mean == approx((4.5, 0.0, 0.0), abs=0.3)
+
+
 def test_a_child_that_does_nothing_gets_nothing_of_its_parents_share() -> None:
     found = about(BRANCHED, lambda c: float(c.optimizer == "sgd"), 90)
     assert found.importance["optimizer"].first.value > 0.97

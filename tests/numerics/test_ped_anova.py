@@ -46,5 +46,13 @@ def test_parent_and_child_split_what_both_tell() -> None:
     assert own + (1 / 0.5 - 1) == approx(1 / best.mean() - 1), "together they explain all of the variance"
 
 
+def test_a_column_that_few_of_the_best_have_matters_little() -> None:
+    """Half of the best have it, as of all: a quarter of what it would be worth if all of the best had it."""
+    place = np.arange(800)
+    units = np.where(place % 2 == 0, (place % 8 + 0.5) / 8, np.nan)
+    best = ((place % 8 == 2) | (place % 8 == 3)).astype(np.float64)[None]
+    assert divergence(units, best, 8) == approx([0.25 * 3.0 / 0.5])
+
+
 def test_results_that_are_all_alike_in_a_column_tell_nothing() -> None:
     assert not found(np.full((50, 1), 0.3), np.arange(50.0)).any()
