@@ -172,6 +172,13 @@ def test_results_that_are_all_alike_say_so() -> None:
     assert about(CUBE, lambda c: 0.25, 30).notes == ("all 30 results are 0.25: no hyperparameter made a difference",)
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_units_do_not_matter(unit: float) -> None:
+    found, plain = (about(CUBE, lambda c, u=u: u * (c.a + c.b * c.c)) for u in (unit, 1.0))
+    for name in "abc":
+        assert found.importance[name].total.value == approx(plain.importance[name].total.value, abs=0.01)
+
+
 def test_failures_and_outliers_are_left_out_and_pulled_in() -> None:
     def broken(config: Config) -> float:
         return math.nan if config.c > 0.9 else 1e9 if config.c > 0.87 else config.a

@@ -9,7 +9,7 @@ import numpy as np
 from cotune.config import Config
 from cotune.errors import ConfigError, StudyError
 from cotune.explain.insight import Insight
-from cotune.explain.results import Floats, Results, results
+from cotune.explain.results import Floats, Results, are_alike, results
 from cotune.explain.rungs import rungs
 from cotune.records import History, State
 
@@ -27,7 +27,7 @@ def insight(history: History, objective: str | None = None) -> Insight:
     if name not in history.objectives:
         raise StudyError(f"the study has no objective {name!r}. Use one of {', '.join(map(repr, history.objectives))}.")
     found = results(history, name)
-    if len(found) < FEWEST or np.ptp(found.losses) <= 0 or not history.space.dimension:
+    if len(found) < FEWEST or are_alike(found.losses) or not history.space.dimension:
         return _little(history, found)
     return _much(history, found)
 

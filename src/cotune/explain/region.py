@@ -50,7 +50,7 @@ def rule(model: Surrogate, landscape: Landscape, results: Results, importance: M
         return ""
     ranges = {j: _range(units[rows, j]) for j, rows in held.items()}
     words = " and ".join(_words(model, j, own) for j, own in ranges.items())
-    there, whole = (results.sign * float(part.mean()) for part in (losses[box], losses))
+    there, whole = (results.sign * (model.middle + model.spread * float(part.mean())) for part in (losses[box], losses))
     n = int(_all([_within(results.units[:, j], own, model, j) for j, own in ranges.items()], len(results)).sum())
     best = "highest" if results.sign < 0 else "lowest"
     known = f"{n} of {len(results)} results lie there"

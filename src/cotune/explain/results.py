@@ -12,6 +12,7 @@ from cotune.records import History, State
 Floats = NDArray[np.float64]
 
 _FENCE = 5.0
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ def pulled_in(losses: Floats) -> Floats:
     """The losses; those that lie further outside the middle 80 % than five times its width are moved to there."""
     if not len(losses):
         return losses
-    low, high = np.quantile(losses, [0.1, 0.9])
+    unit = np.abs(losses).max() or 1.0  # the span of two floats may overflow
+    low, high = np.quantile(losses / unit, [0.1, 0.9])
     reach = _FENCE * (high - low)
-    return np.clip(losses, low - reach, high + reach) if reach > 0 else losses
+    with np.errstate(over="ignore"):
+        return np.clip(losses, (low - reach) * unit, (high + reach) * unit) if reach > 0 else losses
+
+
+def are_alike(losses: Floats) -> bool:
+    """Whether losses differ by no more than rounding."""
+    unit = np.abs(losses).max(initial=0.0)
+    return bool(unit == 0.0 or np.ptp(losses / unit) <= _ROUNDING)

@@ -69,13 +69,17 @@ class Surrogate:
 
     def losses(self, units: Floats) -> Floats:
         """(m,) losses that the likeliest version predicts at positions (m, d)."""
-        predicted: Floats = self.middle + self.spread * self.paths[0].mean_values(self.points(units))
+        predicted: Floats = self.middle + self.spread * self.standardised(units)
         return predicted
+
+    def standardised(self, units: Floats) -> Floats:
+        """(m,) the same in spreads above the middle."""
+        return self.paths[0].mean_values(self.points(units))
 
 
 @dataclass(frozen=True, slots=True)
 class Landscape:
-    """Predicted losses (m,) at evenly spread configurations: units (m, d), NaN where inactive."""
+    """Standardised predicted losses (m,) at evenly spread configurations: units (m, d), NaN where inactive."""
 
     units: Floats
     losses: Floats
@@ -84,17 +88,19 @@ class Landscape:
 def landscape(model: Surrogate) -> Landscape:
     """The whole space as the model sees it."""
     inside = model.points(samples(model.space.dimension, _LANDSCAPE, seed=9)[0])
-    return Landscape(np.where(inside.active, inside.units, np.nan), model.losses(inside.units))
+    return Landscape(np.where(inside.active, inside.units, np.nan), model.standardised(inside.units))
 
 
 def surrogate(space: Space, results: Results, seed: int) -> Surrogate:
     """The surrogate of at least two different results."""
     random = generator(seed, Purpose.CHOOSE, 0, 0)
-    middle, spread = float(results.losses.mean()), float(results.losses.std())
+    unit = float(np.abs(results.losses).max())  # squares of large losses would overflow, of small ones vanish
+    scaled = results.losses / unit
+    middle, spread = float(scaled.mean()), float(scaled.std())
     seen = Points(
         np.where(np.isnan(results.units), 0.5, results.units), ~np.isnan(results.units), space.positions.is_ordered
     )
-    targets = (results.losses - middle) / spread
+    targets = (scaled - middle) / spread
     n_fit = max(_FEWEST_FIT_ROWS, min(_FIT_ROWS, int(math.sqrt(_FIT_CELLS / space.dimension))))
     few, most = (_evenly(len(results), n) for n in (n_fit, ROWS))
     theta = anova.fit(seen.rows(few), targets[few])
@@ -107,7 +113,7 @@ def surrogate(space: Space, results: Results, seed: int) -> Surrogate:
     between = Points(positions.snapped(inside), positions.active(positions.snapped(inside)), positions.is_ordered)
     found = tuple(paths(posterior, between, _DRAWS, random) for posterior in posteriors)
     explained = 1.0 - float(off @ off) / max(float(among @ among), 1e-300)
-    return Surrogate(space, middle, spread, found, _below(space), explained)
+    return Surrogate(space, unit * middle, unit * spread, found, _below(space), explained)
 
 
 def _evenly(n: int, most: int) -> NDArray[np.int64]:
