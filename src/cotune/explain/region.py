@@ -6,6 +6,7 @@ evenly spread configurations, so that it is no echo of where the search happened
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ _PEEL, _SUPPORT = 0.1, 0.06
 _MATTERS, _MOST = 0.05, 3
 _KEPT = 0.9
 _EDGE = 0.02
+_MOST_CHOICES = 4
 _LEAST_EXPLAINED = 0.2
 _LEAST_GAIN = 0.3
 """A region whose mean is not better than that of the space by this many standard deviations is not worth words."""
@@ -31,7 +33,7 @@ _LEAST_GAIN = 0.3
 
 @dataclass(frozen=True, slots=True)
 class _Peel:
-    """The positions [low, high] of one parameter, or for choices without order the set of them, that are left."""
+    """Which rows are left once a part of one parameter's range is taken off."""
 
     column: int
     left: Booleans
@@ -50,13 +52,14 @@ def rule(model: Surrogate, landscape: Landscape, results: Results, importance: M
         return ""
     ranges = {j: _range(units[rows, j]) for j, rows in held.items()}
     words = " and ".join(_words(model, j, own) for j, own in ranges.items())
-    there, whole = (results.sign * (model.middle + model.spread * float(part.mean())) for part in (losses[box], losses))
+    there, whole = (
+        _rounded(results.sign * (model.middle + model.spread * float(part.mean())), model.spread)
+        for part in (losses[box], losses)
+    )
     n = int(_all([_within(results.units[:, j], own, model, j) for j, own in ranges.items()], len(results)).sum())
     best = "highest" if results.sign < 0 else "lowest"
     known = f"{n} of {len(results)} results lie there"
-    return (
-        f"{results.objective} is {best} with {words}: {there:.3g} on average, {whole:.3g} in the whole space ({known})"
-    )
+    return f"{results.objective} is {best} with {words}: {there} on average, {whole} in the whole space ({known})"
 
 
 def _peeled(units: Floats, losses: Floats, columns: Sequence[int], ordered: Booleans) -> dict[int, Booleans]:
@@ -116,7 +119,7 @@ def _words(model: Surrogate, j: int, own: Floats) -> str:
     name = model.space.names[j]
     scale = model.space.parameters[name].scale()
     if not scale.is_ordered:
-        return f"{name} {' or '.join(_said(scale.decode(float(unit), 0.0)) for unit in own)}"
+        return f"{name} {_listed([_said(scale.decode(float(unit), 0.0)) for unit in own])}"
     low, high = (scale.decode(float(unit), 0.0) for unit in (own[0], own[-1]))
     first = own[0] <= _EDGE or low == scale.decode(0.0, 0.0)
     last = own[-1] >= 1 - _EDGE or high == scale.decode(1.0, 0.0)
@@ -125,6 +128,19 @@ def _words(model: Surrogate, j: int, own: Floats) -> str:
     if first or last:
         return f"{name} {'at most' if first else 'at least'} {_said(high if first else low)}"
     return f"{name} between {_said(low)} and {_said(high)}"
+
+
+def _listed(choices: Sequence[str]) -> str:
+    """All of few choices, and the first ones of many."""
+    if len(choices) <= _MOST_CHOICES:
+        return " or ".join(choices)
+    return f"one of {len(choices)} choices such as {', '.join(choices[:2])}"
+
+
+def _rounded(value: float, spread: float) -> str:
+    """The value to a hundredth of the spread, or to three digits where these are fewer."""
+    digits = 2 - math.floor(math.log10(spread))
+    return f"{round(value, min(max(digits, -300), 300)):.3g}"
 
 
 def _said(value: Any) -> str:
