@@ -28,7 +28,8 @@ _WEIGHT_SD2 = 4.0
 _SIGNAL_SD2 = 3.0
 _NOISE_SHAPE, _NOISE_RATE = 1.1, 3.0
 _LOW, _HIGH = (math.log(0.025), -12.0, -4.0, math.log(1e-6)), (math.log(100.0), 5.0, 6.0, 0.0)
-_START = (0.0, -1.0, 0.0, -3.0)
+_STARTS = ((0.0, -1.0, 0.0, -3.0), (-1.0, 0.0, 0.0, -5.0), (-1.0, 0.0, 0.0, -1.5), (0.0, -1.0, 0.0, -1.0))
+"""Where a search may begin: long or short lengthscales, little or much noise. It begins at the likeliest of these."""
 _INFEASIBLE = 1e10
 _FAR, _SAME = 200.0, 1e-9
 
@@ -53,12 +54,13 @@ def fit(points: Points, y: Floats, *, iterations: int = 35) -> Floats:
     """(2 d + 2,) the theta of highest posterior density that a search finds. y: (n,) standardised targets."""
     apart, targets = distances(points, points), torch.from_numpy(y)
     numbers = torch.from_numpy(points.is_number)
-    low, high, start = (_spread(values, len(numbers)) for values in (_LOW, _HIGH, _START))
+    low, high, *starts = (_spread(values, len(numbers)) for values in (_LOW, _HIGH, *_STARTS))
 
     def objective(theta: Floats) -> tuple[Floats, Floats]:
         value, gradient = negative_log_posterior(torch.from_numpy(theta[0]), apart, numbers, targets)
         return value.numpy()[None], gradient.numpy()[None]
 
+    start = min(starts, key=lambda theta: float(objective(theta[None])[0][0]))
     theta, _ = lbfgs.minimize(
         objective, start[None], low, high, iterations=iterations, gradient_tolerance=0.1, value_tolerance=5e-4
     )
