@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from cotune.cli import wording
 from cotune.cli.layout import print_facts, print_table
 from cotune.explain import Insight, Rungs, Share, Step
 from cotune.printable import printable
-from cotune.spelled import shown
+from cotune.spelled import counted, shown
 
 _WIDTH = 68
 _MOST_ROWS = 12
@@ -20,7 +19,7 @@ _SAFE, _DOUBTFUL = 0.8, 0.5
 
 def print_insight(found: Insight) -> None:
     """A table of importance, and below it what else there is to be said."""
-    n = wording.counted(found.n_results, "result")
+    n = counted(found.n_results, "result")
     title = f"\nwhat {'raises' if found.maximise else 'lowers'} {printable(found.objective)}, from {n}"
     if not found.importance:
         print_facts(title, of_insight(found))
@@ -83,7 +82,7 @@ def _rung(rung: Rungs) -> str:
     verdict = "safe to stop" if rung.correlation >= _SAFE else "stopping there is a gamble"
     if _DOUBTFUL <= rung.correlation < _SAFE:
         verdict = "stopping there loses some good ones"
-    trials = wording.counted(rung.n, "trial")
+    trials = counted(rung.n, "trial")
     return f"step {rung.step} of {rung.until}: ranks agree {rung.correlation:.2f} with the end ({trials}), {verdict}"
 
 
