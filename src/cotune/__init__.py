@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cotune.executors.simulated import Simulated
     from cotune.records import Trial
     from cotune.schedule import Schedule
-    from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, SuccessiveHalving
+    from cotune.schedulers import ASHA, PBT, Hyperband, MedianStopping, Race, SuccessiveHalving
     from cotune.space import Categorical, Float, Int, Prior, Space, at_least, at_most, one_of
     from cotune.space.recipes import scheduled_rate
     from cotune.strategies import Grid, Random
@@ -55,6 +55,7 @@ _HOME = {
     "Paused": "cotune.errors",
     "Prior": "cotune.space",
     "Processes": "cotune.executors.processes",
+    "Race": "cotune.schedulers",
     "Random": "cotune.strategies",
     "Schedule": "cotune.schedule",
     "Simulated": "cotune.executors.simulated",
@@ -101,6 +102,7 @@ __all__ = [
     "Paused",
     "Prior",
     "Processes",
+    "Race",
     "Random",
     "Schedule",
     "Simulated",

@@ -26,6 +26,7 @@ from cotune.schedulers import (
     Hyperband,
     MedianStopping,
     Plain,
+    Race,
     Scheduler,
     SuccessiveHalving,
 )
@@ -34,7 +35,8 @@ from cotune.space import Float, Int, Space
 
 SCHEDULERS: dict[str, Callable[[], Scheduler]] = {
     "none": Plain, "asha": ASHA, "hyperband": Hyperband, "halving": SuccessiveHalving, "median": MedianStopping,
-    "asha if it can": ASHAIfItCan, "pbt": PBT, "pbt asynchronous": lambda: PBT(population=8, asynchronous=True),
+    "race": Race, "asha if it can": ASHAIfItCan, "pbt": PBT,
+    "pbt asynchronous": lambda: PBT(population=8, asynchronous=True),
 }  # fmt: skip
 
 CONFIG = {"x": 0.5, "n": 3}

@@ -50,11 +50,11 @@ class _Seat(NamedTuple):
 class Fused:
     """Train trials of a task together in the calling thread, up to `lanes` models at a time.
 
-    lanes: models at once; a trial has one, with cross-validation one for each fold. device, checkpoint_s: as for
-    `Inline`. is_demanded: whether a trial that cannot be fused is an error, rather than trained by itself. fills_up:
-    whether networks of different width may train together. pays: which of the configurations that a census draws are of
-    kinds that are fused; None: all. census: of the space, if it is known already. They follow from the space, so that
-    who happens to be there decides nothing.
+    lanes: models at once; a trial has one, with cross-validation one for each fold unless these train one after
+    another. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is an error,
+    rather than trained by itself. fills_up: whether networks of different width may train together. pays: which of the
+    configurations that a census draws are of kinds that are fused; None: all. census: of the space, if it is known
+    already. They follow from the space, so that who happens to be there decides nothing.
     """
 
     lanes: int = 32
@@ -72,7 +72,7 @@ class Fused:
 
     def trials(self, objective: object) -> int:
         """How many trials of an objective train at once."""
-        return max(1, self.lanes // (objective.task.n_folds if isinstance(objective, OfTask) else 1))
+        return max(1, self.lanes // (objective.task.n_together if isinstance(objective, OfTask) else 1))
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says.
@@ -102,7 +102,7 @@ class _FusedExecutor:
         self._worth = None if settings.pays is None else self._kinds.census.of_places(settings.pays)
         self._populations: dict[tuple[Run, ...], Population] = {}
         self._resting: dict[str, Lane] = {}
-        most = max(settings.lanes, objective.task.n_folds)
+        most = max(settings.lanes, objective.task.n_together)
         self._most = min(most, equipment.recall(_FITS) or most)
         self._told: set[str] = set()
         self._reported_at = self._saved_at = time.monotonic()
@@ -233,8 +233,8 @@ class _FusedExecutor:
             left = [seat for seat in bundle if seat.run in seat.lane.folds.runs and not seat.lane.has_ended]
             measured |= zip((seat.run for seat in left), self._epoch(left), strict=False)
         for lane in together:
-            if all(run in measured for run in lane.folds.runs):
-                lane.take([measured[run] for run in lane.folds.runs])
+            if all(run in measured for run in lane.due):
+                lane.take([measured[run] for run in lane.due])
 
     def _bundles(self, lanes: Sequence[Lane]) -> list[list[_Seat]]:
         """The runs that train together, by their trials' numbers."""
@@ -242,6 +242,7 @@ class _FusedExecutor:
             _Seat(lane, run, kind)
             for lane in sorted(lanes, key=lambda lane: lane.number)
             for run, kind in zip(lane.folds.runs, lane.kinds or (), strict=True)
+            if run in lane.due
         ]
         found = list[list[_Seat]]()
         for kind in dict.fromkeys(seat.kind for seat in seats):
@@ -255,7 +256,7 @@ class _FusedExecutor:
             return []
         lanes = list(dict.fromkeys(seat.lane for seat in seats))
         try:
-            return self._population(seats).train_epoch([seat.lane.step for seat in seats])
+            return self._population(seats).train_epoch([seat.lane.epoch for seat in seats])
         except (torch.OutOfMemoryError, MemoryError):
             self._shrink(lanes, len(seats))
         except Exception as error:  # noqa: BLE001 - the user's code; by itself it will say whose fault it is
@@ -269,10 +270,17 @@ class _FusedExecutor:
         """The population of these runs; a new one if others were together in the last round."""
         key = tuple(seat.run for seat in seats)
         if key not in self._populations:
-            others = {run for lane in self._training for run in lane.folds.runs} - set(key)
-            self._populations = {known: p for known, p in self._populations.items() if others.issuperset(known)}
+            others = {run for lane in self._training for run in lane.due} - set(key)
+            for known in [known for known in self._populations if not others.issuperset(known)]:
+                self._dissolve(self._populations.pop(known))
             self._populations[key] = Population(key, seats[0].kind.form)
         return self._populations[key]
+
+    def _dissolve(self, population: Population) -> None:
+        """Folds that have come to their ends shall not hold the memory of all that trained beside them."""
+        through = {run for lane in self._training for run in lane.folds.begun if run not in lane.due}
+        if not through.isdisjoint(population.runs):
+            population.release()
 
     def _shrink(self, lanes: Sequence[Lane], n: int) -> None:
         """After running out of memory: half as many at a time, and the last few one by one."""

@@ -1,4 +1,4 @@
-"""One trial in its lanes, one for each of its folds: its runs, how far it is, and what is not in the log yet."""
+"""One trial in its lanes, one for each fold that trains: its runs, how far it is, and what is not in the log yet."""
 
 from __future__ import annotations
 
@@ -53,6 +53,16 @@ class Lane:
         """In which of the study's rounds its next epoch is due."""
         return self._job.begun + self.step
 
+    @property
+    def due(self) -> Sequence[Run]:
+        """The runs that its next epoch trains."""
+        return self.folds.due(self.step)
+
+    @property
+    def epoch(self) -> int:
+        """Which of these runs' epochs that is, from 0."""
+        return self.folds.epoch(self.step)
+
     def begin(self, checkpoints: Checkpoints, isolated: Isolated, resting: Mapping[str, Lane] = _NOBODY) -> None:
         """Build the run and take up its last checkpoint; an error of the user's code ends the trial.
 
@@ -88,7 +98,7 @@ class Lane:
         """Take in what the folds measured after the next epoch, or what went wrong in it."""
         sound = [metrics for metrics in measured if not isinstance(metrics, Exception)]
         if len(sound) == len(measured):
-            self.note(self.folds.joined(sound))
+            self.note(self.folds.take(self.step, sound))
         else:
             self.fail(next(error for error in measured if isinstance(error, Exception)))
 

@@ -33,8 +33,8 @@ class OfTask:
         """Train the trial."""
         folds = self.folds(trial.config, (trial.seed, trial.shared_seed), trial.isolated, trial.device)
         trial.track(run=folds)
-        for epoch in trial.epochs(at_most=folds.epochs):
-            metrics = folds.train_epoch(epoch)
+        for step in trial.epochs(at_most=folds.epochs):
+            metrics = folds.train_epoch(step)
             trial.report(**metrics)
             require_sound(metrics)
 

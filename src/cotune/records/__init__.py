@@ -23,6 +23,7 @@ from cotune.records.events import (
     from_json,
     to_json,
 )
+from cotune.records.folds import FOLDS, steps_of_fold
 from cotune.records.history import CONFIRMATION, Arrival, History
 from cotune.records.numbers import real_number, whole_number
 from cotune.records.trial import ATTEMPTS, CAUSES, TRANSITIONS, Checkpoint, Failure, State, Trial
@@ -31,6 +32,7 @@ __all__ = [
     "ATTEMPTS",
     "CAUSES",
     "CONFIRMATION",
+    "FOLDS",
     "FORMAT",
     "TRANSITIONS",
     "Action",
@@ -67,6 +69,7 @@ __all__ = [
     "from_json",
     "read_decision",
     "real_number",
+    "steps_of_fold",
     "to_json",
     "whole_number",
 ]

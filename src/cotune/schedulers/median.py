@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from cotune.errors import StudyError
-from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Start, Stop, Suggestion, whole_number
+from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Stop, Suggestion, whole_number
 from cotune.records.following import Follower, followed
-from cotune.schedulers.unfinished import unfinished
+from cotune.schedulers.unfinished import unfinished, unstopped
 
 
 class _Averages(Follower):
@@ -59,20 +59,11 @@ class MedianStopping:
             )
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
-        averages = followed(self._cache, history, lambda: _Averages(history))
-        actions = list[Action]()
-        n_going = 0
-        for number in sorted(history.waiting | history.paused):
-            reason = self._reason(number, averages) if number in history.paused else None
-            if reason is not None:
-                actions.append(Stop(number, reason))
-            elif n_going < slots:
-                until = history.until(number) if number in history.waiting else None
-                actions.append(Resume(number, until or self._next(history.step(number), history.steps)))
-                n_going += 1
-        if n_going < slots:
-            actions += [Start(one, self._next(0, history.steps)) for one in suggest(slots - n_going)]
-        return actions
+        averages, last = followed(self._cache, history, lambda: _Averages(history)), history.steps
+        return unstopped(
+            history, slots, suggest,
+            reason=lambda number: self._reason(number, averages), ahead=lambda _config, step: self._next(step, last),
+        )  # fmt: skip
 
     def judge(self, history: History, number: int, step: int) -> Resume | Stop:
         """What becomes of a trial that cannot pause: the same, judged before it is counted."""

@@ -1,10 +1,11 @@
-"""What every scheduler does without a comparison: begun trials go on, and new ones fill what is free."""
+"""What schedulers do without comparing anybody: begun trials go on, and new ones fill what is free."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from cotune.records import Action, History, Resume, Start, Suggestion
+from cotune.config import Config
+from cotune.records import Action, History, JsonValue, Resume, Start, Stop, Suggestion
 
 
 def unfinished(
@@ -15,6 +16,34 @@ def unfinished(
     actions: list[Action] = [Resume(number, until) for number in begun]
     if len(actions) < slots:
         actions += [Start(suggestion, until) for suggestion in suggest(slots - len(actions))]
+    return actions
+
+
+def unstopped(
+    history: History,
+    slots: int,
+    suggest: Callable[[int], list[Suggestion]],
+    *,
+    reason: Callable[[int], dict[str, JsonValue] | None],
+    ahead: Callable[[Config, int], int],
+) -> list[Action]:
+    """Stop or resume what is paused, by number; free slots get new trials.
+
+    reason: why a trial that is paused is stopped, None if it goes on. ahead: the next milestone of a trial with that
+    configuration behind a step.
+    """
+    actions = list[Action]()
+    n_going = 0
+    for number in sorted(history.waiting | history.paused):
+        why = reason(number) if number in history.paused else None
+        if why is not None:
+            actions.append(Stop(number, why))
+        elif n_going < slots:
+            until = history.until(number) if number in history.waiting else None
+            actions.append(Resume(number, until or ahead(history.config(number), history.step(number))))
+            n_going += 1
+    if n_going < slots:
+        actions += [Start(one, ahead(one.config, 0)) for one in suggest(slots - n_going)]
     return actions
 
 

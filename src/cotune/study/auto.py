@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from cotune.errors import StudyError
 from cotune.executors.equipment import Equippable
+from cotune.records import FOLDS
 from cotune.schedulers import (
     ASHA,
     PBT,
@@ -18,6 +19,7 @@ from cotune.schedulers import (
     Hyperband,
     MedianStopping,
     Plain,
+    Race,
     Scheduler,
     SuccessiveHalving,
 )
@@ -45,7 +47,7 @@ def scheduler_named(name: str) -> Scheduler | None:
     """The scheduler of that name with its default options; None for "auto". Raises StudyError for an unknown name."""
     parts: dict[str, Callable[[], Scheduler | None]] = {
         "none": Plain, "asha": ASHA, "halving": SuccessiveHalving, "hyperband": Hyperband, "median": MedianStopping,
-        "pbt": PBT, "auto": lambda: None,
+        "pbt": PBT, "race": Race, "auto": lambda: None,
     }  # fmt: skip
     return _named("scheduler", name, parts)
 
@@ -80,11 +82,15 @@ def choose_strategy(space: Space, trials: int | None, *, populates: bool = False
     return "bayesian", f"a Gaussian process learns from each result; {columns} columns"
 
 
-def choose_scheduler(strategy: Strategy, steps: int, scheduled: Sequence[str] = ()) -> tuple[str, str]:
+def choose_scheduler(
+    strategy: Strategy, steps: int, scheduled: Sequence[str] = (), *, races: bool = False
+) -> tuple[str, str]:
     """The name of the scheduler that `auto` takes beside a strategy for trials of so many steps, and why.
 
-    scheduled: what may change while a trial trains.
+    scheduled: what may change while a trial trains. races: whether its folds train one after another, to be compared.
     """
+    if races:
+        return "race", "what is worse on its first folds need not train the others"
     if scheduled and steps > 1:
         return "pbt", f"{', '.join(scheduled)} may change while trials train"
     if steps < _FEW_STEPS:
@@ -112,7 +118,8 @@ def settled_scheduler(log: Log, strategy: Strategy, *, of_task: bool) -> Schedul
     history = log.refresh()
     if history.created_steps is None:
         return Plain()
-    name, why = choose_scheduler(strategy, history.created_steps, history.space.scheduled)
+    races = FOLDS in history.settings and len(history.objectives) == 1
+    name, why = choose_scheduler(strategy, history.created_steps, history.space.scheduled, races=races)
     if len(history) > len(history.waiting):  # trials that were begun before anything was settled ran to their ends
         name, why = "none", "the study was begun so"
     settled = log.settle("scheduler", {"name": name, "why": why})["name"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotune.config import Config
 from cotune.errors import NoResult, StudyError
-from cotune.records import History
+from cotune.records import FOLDS, History, steps_of_fold
 from cotune.schedule import Schedule
 from cotune.seeds import Purpose, integer
 from cotune.spelled import shown
@@ -31,6 +31,8 @@ class Best:
         self._stages = [(step, history.config(one)) for one, step in history.lineage(number)]
         self._seeds = integer(history.seed, Purpose.TRIAL, number), history.seed
         self._objective, self._task, self._checkpoints = next(iter(history.objectives)), task, checkpoints
+        last = max(self.trial.steps[-1] if self.trial.steps else 1, 1)
+        self._epochs = min(last, steps_of_fold(history, self.trial.config)) if FOLDS in history.settings else last
 
     @property
     def number(self) -> int:
@@ -48,7 +50,7 @@ class Best:
 
         `ct.fit(task, best.schedule)` trains a fresh model by it.
         """
-        return Schedule(self._stages, epochs=max(self.trial.steps[-1] if self.trial.steps else 1, 1))
+        return Schedule(self._stages, epochs=self._epochs)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -106,7 +108,7 @@ class Best:
         from cotune.training import Isolated  # loads torch
 
         with Isolated() as isolated:
-            runs = self._folds("model()", isolated).runs
+            runs = self._folds("model()", isolated).begun
             if not 0 <= fold < len(runs):
                 raise StudyError(f"best.model(fold={fold!r}) takes a number from 0 to {len(runs) - 1}")
             run = runs[fold]

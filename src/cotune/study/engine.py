@@ -49,7 +49,7 @@ def measured(
     census: Census | None = None
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
-        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes * task.n_folds
+        most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes * task.n_together
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             census, verdict = _verdict(task, space, device, most, _SHARE * search_s)

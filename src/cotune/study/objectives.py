@@ -23,7 +23,8 @@ class Target:
     """What a search trains, and how its results are judged.
 
     objective: trains a trial. directions: metric -> whether it is maximised. steps: epochs of a trial, if known.
-    threads: measures how many threads to train with; None where that is the user's business.
+    threads: measures how many threads to train with; None where that is the user's business. folds: how many a trial
+    trains one after another; None if it does not.
     """
 
     objective: Objective
@@ -31,6 +32,7 @@ class Target:
     steps: int | None
     task: Task | None
     threads: Callable[[], int] | None = None
+    folds: int | None = None
 
 
 def target_of(
@@ -50,7 +52,10 @@ def target_of(
         require_read(what, space)
         require_forkable(what, space)
         objective = OfTask(what, chosen)
-        return Target(objective, chosen, what.epochs, what, lambda: fastest_threads(what, space.examples()[0]))
+        return Target(
+            objective, chosen, what.steps, what, lambda: fastest_threads(what, space.examples()[0]),
+            what.n_folds if what.n_together < what.n_folds else None,
+        )  # fmt: skip
     if not callable(what):
         raise StudyError(
             f"Study(...) needs a ct.Task or a function of a trial as its first argument, got {what!r}. "
@@ -93,6 +98,11 @@ def require_forkable(task: Task, space: Space) -> None:
         raise TaskError(
             f"{space.scheduled[0]!r} has schedule=True, so that trials go on from each other's weights, and "
             f"{task.division!r} would validate them with what these were trained on. Leave reshuffle= out."
+        )
+    if task.division is not None and task.division.race:
+        raise TaskError(
+            f"{space.scheduled[0]!r} has schedule=True, and the folds of {task.division!r}, which train one after "
+            "another, would be trained by different parts of a schedule. Leave race= out."
         )
     examples = space.examples()
     for name in space.scheduled:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from cotune.errors import NoResult, StudyError
 from cotune.executors.folders import log_of_trial
 from cotune.explain.confirmation import Confirmation, confirmation_of
-from cotune.records import Created, Enqueued, History, Resumed, Started
+from cotune.records import FOLDS, Created, Enqueued, History, Resumed, Started
 from cotune.schedulers import PBT, Scheduler
 from cotune.seeds import Purpose, integer
 from cotune.space import Space
@@ -422,6 +422,8 @@ class Study:
         """Who decides, with what `auto` chose when it was first asked, once and for all."""
         self._require_whole()
         self._log.settle("trials", budget.trials)
+        if self._target is not None and self._target.folds is not None:
+            self._log.settle(FOLDS, self._target.folds)
         strategy = self._strategy = self._strategy or auto.settled_strategy(
             self._log, self._space, budget.trials, self._scheduler
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, final
 
@@ -52,14 +52,17 @@ class Pool:
 class Division(Protocol):
     """Says which rows train and which validate, in each of `n_folds` folds.
 
-    reshuffle: whether every run has folds of its own. is_ordered: whether samples stand in the order of time, so that
-    what is sealed for the test is their end. is_random: whether other draws give other folds.
+    reshuffle: whether every run has folds of its own. race: whether the folds of a trial train one after another rather
+    than side by side. is_ordered: whether samples stand in the order of time, so that what is sealed for the test is
+    their end. is_random: whether other draws give other folds.
     """
 
     @property
     def n_folds(self) -> int: ...
     @property
     def reshuffle(self) -> bool: ...
+    @property
+    def race(self) -> bool: ...
     @property
     def is_ordered(self) -> bool: ...
     @property
@@ -96,6 +99,11 @@ class Holdout:
         return 1
 
     @property
+    def race(self) -> bool:
+        """No."""
+        return False
+
+    @property
     def is_ordered(self) -> bool:
         """No."""
         return False
@@ -120,16 +128,19 @@ class KFold:
     """Cross-validation: each of `folds` parts of the samples validates a model that the others train.
 
     A trial's metrics are means over its folds, and `<metric>_se` their standard errors. folds: at least 2. reshuffle:
-    new folds for every trial; without it, all trials of a study share theirs. Stratified where integer classes are
-    known; with `Task(groups=)`, a group is never divided.
+    new folds for every trial; without it, all trials of a study share theirs. race: the folds of a trial train one
+    after another, so that `ct.Race` can stop one that is worse on its first folds; without it, side by side. Stratified
+    where integer classes are known; with `Task(groups=)`, a group is never divided.
     """
 
     folds: int = 5
     reshuffle: bool = False
+    race: bool = False
 
     def __post_init__(self) -> None:
         _check_folds(self.folds, "KFold(folds=)")
         _check_flag(self.reshuffle, "KFold(reshuffle=)")
+        _check_flag(self.race, "KFold(race=)")
 
     @property
     def n_folds(self) -> int:
@@ -148,7 +159,7 @@ class KFold:
 
     def reshuffled(self) -> KFold:
         """The same with folds of its own for every run."""
-        return KFold(self.folds, reshuffle=True)
+        return replace(self, reshuffle=True)
 
     def divide(self, pool: Pool, draw: Drawn, fold: int) -> tuple[Rows, Rows]:
         """Folds differ in size by at most one sample, and so do a class's shares of them, unless there are groups."""
@@ -162,16 +173,19 @@ class TimeSeries:
     """Cross-validation of samples in the order of time: each fold trains on the past and validates on what follows.
 
     The samples are cut into `folds` + 1 pieces of about equal length; fold i trains on the first i + 1 and validates on
-    the next one. gap: so many samples before it are left out of training. A `test=` share is the end of the data.
+    the next one. gap: so many samples before it are left out of training. race: as for `KFold`. A `test=` share is the
+    end of the data.
     """
 
     folds: int = 5
     gap: int = 0
+    race: bool = False
 
     def __post_init__(self) -> None:
         _check_folds(self.folds, "TimeSeries(folds=)")
         if isinstance(self.gap, bool) or not isinstance(self.gap, int) or self.gap < 0:
             raise TaskError(f"TimeSeries(gap=) must be an integer of at least 0, got {self.gap!r}.")
+        _check_flag(self.race, "TimeSeries(race=)")
 
     @property
     def n_folds(self) -> int:
@@ -222,6 +236,11 @@ class Foreign:
     splitter: Any
     n_folds: int
     reshuffle: bool = False
+
+    @property
+    def race(self) -> bool:
+        """No."""
+        return False
 
     @property
     def is_ordered(self) -> bool:

@@ -106,6 +106,16 @@ class Task:
         return 1 if self.division is None else self.division.n_folds
 
     @property
+    def n_together(self) -> int:
+        """How many of them train at a time: all, or one where folds train one after another."""
+        return 1 if self.division is not None and self.division.race else self.n_folds
+
+    @property
+    def steps(self) -> int:
+        """The most epochs that a trial trains, one model after another counted."""
+        return self.epochs * (self.n_folds // self.n_together)
+
+    @property
     def division(self) -> Division | None:
         """How samples are divided into those that train and those that validate; None where these are given."""
         return self._sources.division
