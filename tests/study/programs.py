@@ -100,6 +100,28 @@ def fused_study(strategy: str, path: str | None, checkpoint_s: float = 0.0) -> c
     )
 
 
+def race_study(strategy: str, path: str | None, *, executor: str = "inline") -> ct.Study:
+    """Folds one after another, of trials of different lengths, some of which are stopped after their first ones."""
+    from torch import nn
+
+    task = ct.Task(
+        model=lambda c: nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(16, 10)),
+        data=ct.data.digits(),
+        loss=nn.CrossEntropyLoss(),
+        metrics=["accuracy", "f1"],
+        epochs=3,
+        validation=ct.KFold(3, race=True),
+    )
+    space = ct.Space(
+        learning_rate=ct.Float(1e-4, 1e-1, log=True),
+        dropout=ct.Float(0.0, 0.5),
+        epochs=ct.Int(1, 3),
+        batch_size=[256],
+    )
+    engines = {"inline": ct.Inline(checkpoint_s=0.0), "fused": ct.Fused(lanes=3, checkpoint_s=0.0)}
+    return ct.Study(task, space, path=path, strategy=strategy, seed=5, executor=engines[executor])
+
+
 def seldom_saved_study(strategy: str, path: str | None) -> ct.Study:
     """The same with checkpoints at the trials' ends only: after a kill, lanes begin again beside trials that ended."""
     return fused_study(strategy, path, checkpoint_s=1e9)
@@ -149,15 +171,17 @@ STUDIES = {
     "ordered": partial(task_study, scheduler="asha", epochs=9, workers=2),
     "pbt": population_study, "pbt fused": partial(population_study, executor="fused"),
     "pbt asynchronous": partial(population_study, asynchronous=True),
+    "race": race_study, "race fused": partial(race_study, executor="fused"),
 }  # fmt: skip
 PROGRESS = {
     "task": 1, "loop": 1, "fused": 9, "seldom saved": 1, **dict.fromkeys(SCHEDULERS, 1), "ordered": 9,
-    "pbt": 1, "pbt fused": 13, "pbt asynchronous": 1,
+    "pbt": 1, "pbt fused": 13, "pbt asynchronous": 1, "race": 1, "race fused": 7,
 }  # fmt: skip
 """So many checkpoints and outcomes between two kills: each lane has one, so no trial dies three times on one spot."""
 DELAY_S = {  # one to three epochs
     "task": 0.02, "loop": 0.08, "fused": 0.05, "seldom saved": 0.1, **dict.fromkeys(SCHEDULERS, 0.02),
-    "ordered": 0.2, "pbt": 0.02, "pbt fused": 0.05, "pbt asynchronous": 0.02,
+    "ordered": 0.2, "pbt": 0.02, "pbt fused": 0.05, "pbt asynchronous": 0.02, "race": 0.02,
+    "race fused": 0.05,
 }  # fmt: skip
 
 

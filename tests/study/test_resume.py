@@ -43,6 +43,7 @@ KILLED = [
     *[(scheduler, strategy, 20, 7) for scheduler in programs.SCHEDULERS for strategy in ("random", "bayesian")],
     ("pbt", "random", 20, 7), ("pbt", "sobol", 20, 8), ("pbt fused", "random", 3, 7),
     ("pbt asynchronous", "random", 20, 7), ("ordered", "bayesian", 3, 7),
+    ("race", "random", 20, 7), ("race fused", "random", 3, 7), ("race fused", "bayesian", 3, 8),
     *[("seldom saved", "tpe", 2, seed) for seed in (7, 8, 9)],  # three kills without a checkpoint would fail a trial
 ]  # fmt: skip
 
