@@ -59,6 +59,10 @@ def test_it_depends_on_the_strategy_and_on_the_epochs(strategy: object, steps: i
     assert chosen == name and why in reason
 
 
+def test_folds_that_train_one_after_another_race_whatever_the_strategy() -> None:
+    assert choose_scheduler(Random(), 2, races=True)[0] == "race"
+
+
 def test_trials_of_a_task_are_left_early_and_the_choice_is_kept() -> None:
     searched = digits().optimize(trials=12, progress=False)
     assert searched.settings["scheduler"]["name"] == "asha"

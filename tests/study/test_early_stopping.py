@@ -15,7 +15,7 @@ from cotune.errors import Interrupted, StudyError
 from cotune.records import State
 
 SPACE = {"x": (0.0, 1.0)}
-SCHEDULERS = ["asha", "halving", "hyperband", "median"]
+SCHEDULERS = ["asha", "halving", "hyperband", "median", "race"]
 
 
 def train(trial: object) -> None:

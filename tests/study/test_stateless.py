@@ -40,7 +40,7 @@ def own_loop(trial: Any) -> None:
             return
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "median"])
+@pytest.mark.parametrize("scheduler", ["asha", "median", "race"])
 def test_no_epoch_is_trained_twice_and_most_trials_end_early(scheduler: str) -> None:
     calls: list[tuple[int, int]] = []
     searched = study(counted(calls), scheduler=scheduler).optimize(trials=30, progress=False)
@@ -134,7 +134,7 @@ def evaluated(searched: ct.Study, n: int) -> None:
             searched.tell(trial, loss)
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "median"])
+@pytest.mark.parametrize("scheduler", ["asha", "median", "race"])
 def test_trials_by_hand_are_stopped_like_those_of_a_function(scheduler: str) -> None:
     by_hand, function = study(None, scheduler=scheduler), study(counted([]), scheduler=scheduler)
     evaluated(by_hand, 20)

@@ -91,6 +91,24 @@ def test_a_trial_that_is_clearly_worse_on_its_first_folds_trains_no_others(execu
     assert one.history.steps_paid == sum(trial.steps[-1] for trial in one.trials) < 12 * 6
 
 
+def test_a_fold_that_was_trained_in_a_lane_holds_no_memory_of_its_neighbours() -> None:
+    models = list[nn.Module]()
+
+    def model(config: Mapping) -> nn.Module:
+        models.append(nn.Linear(6, 2))
+        return models[-1]
+
+    def n_sharing(n_folds: int) -> int:
+        models.clear()
+        data = {"data": (X[:100], Y[:100]), "loss": nn.CrossEntropyLoss(), "validation": ct.KFold(n_folds, race=True)}
+        one = ct.Study(ct.Task(model=model, **data), {"learning_rate": (0.1, 0.2)}, executor=ct.Fused(lanes=4),
+                       scheduler="none", strategy="random")  # fmt: skip
+        one.optimize(trials=4, progress=False)
+        return sum(model.weight.untyped_storage().nbytes() > model.weight.nbytes for model in models)
+
+    assert n_sharing(5) == n_sharing(2)
+
+
 def test_a_race_in_processes_is_the_same_as_one_in_this() -> None:
     apart = searched(ct.Processes(workers=1, ordered=True, at_once=1), trials=4)
     assert facts(apart) == facts(searched(trials=4))
@@ -175,6 +193,12 @@ def test_what_may_change_in_training_and_folds_in_turn_exclude_each_other() -> N
     space = {**SPACE, "learning_rate": ct.Float(1e-3, 1.0, log=True, schedule=True)}
     with pytest.raises(ct.CotuneError, match="Leave race= out"):
         study(space=space)
+
+
+@pytest.mark.parametrize("validation", [0.2, ct.KFold(3)])
+def test_there_is_no_race_between_folds_that_train_side_by_side(validation: object) -> None:
+    with pytest.raises(ct.CotuneError, match=r"KFold\(5, race=True\)"):
+        study(scheduler="race", validation=validation)
 
 
 @pytest.mark.parametrize("division", [ct.KFold, ct.TimeSeries])

@@ -7,12 +7,17 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cotune.errors import ReportError, StudyError
 from cotune.records import whole_number
+from cotune.schedulers import Race
 from cotune.storage import Durability, MemoryStorage, SqliteStorage, Storage
 from cotune.study.budget import Budget
 from cotune.study.stopping import Stopping
+
+if TYPE_CHECKING:
+    from cotune.study.objectives import Target
 
 
 def checked_seed(seed: object) -> int:
@@ -110,6 +115,15 @@ def check_part(kind: str, part: object, method: str) -> None:
         raise StudyError(f"Study({kind}={part.__name__}) is a class; pass an object: {kind}={part.__name__}()")
     if not isinstance(part, str) and not callable(getattr(part, method, None)):
         raise StudyError(f"Study({kind}={part!r}) takes a name, e.g. 'auto', or an object with {method}()")
+
+
+def check_race(scheduler: object, target: Target | None) -> None:
+    """StudyError where folds shall race that train side by side, or where there are none."""
+    if isinstance(scheduler, Race) and target is not None and target.task is not None and target.folds is None:
+        raise StudyError(
+            "scheduler='race' stops trials after their first folds, and this task does not train one fold after "
+            "another. Use Task(validation=ct.KFold(5, race=True)), or scheduler='asha'."
+        )
 
 
 def checked_number(trial: object, number: object, call: str) -> int:

@@ -38,7 +38,7 @@ def measured(
 ) -> tuple[Equippable, str]:
     """What `executor="auto"` trains with, and why; measured once per study, and kept in its log.
 
-    trials: in total; None if that is not bounded. learns: whether suggestions follow from results. share: of
+    trials: in total; None if that is not bounded. learns: whether decisions follow from results. share: of
     its epochs that a trial is expected to train. at_once: so many trials at most train at a time; None: any number.
     processes: that share them. Why is empty for a function of a trial, which leaves no choice.
     """

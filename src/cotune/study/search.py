@@ -21,7 +21,7 @@ from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
 from cotune.executors.equipment import CheckpointStore, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
-from cotune.schedulers import share_of_steps
+from cotune.schedulers import Race, share_of_steps
 from cotune.strategies import reads_results
 from cotune.study.best import Best
 from cotune.study.engine import measured
@@ -93,7 +93,7 @@ def chosen_executor(log: Log, target: Target, planner: Planner, asked: Equippabl
     """What trains, where that is left to a measurement as a whole (None) or inside of processes, and why."""
     if asked is not None and not getattr(asked, "is_open", False):
         return asked, ""
-    learns = reads_results(planner.strategy)
+    learns = reads_results(planner.strategy) or isinstance(planner.scheduler, Race)  # which needs a result to begin
     share = share_of_steps(planner.scheduler, log.history.steps or 1)
     enclosing: Any = asked
     most, processes = (None, 1) if asked is None else enclosing.most_together

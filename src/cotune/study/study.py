@@ -74,6 +74,7 @@ class Study:
         self._scheduler = auto.scheduler_named(scheduler) if isinstance(scheduler, str) else scheduler
         self._executor = auto.checked_executor(executor) if isinstance(executor, str) else executor
         self._target = _target(objective, self._space, minimize, maximize, arguments.checked_epochs(epochs))
+        arguments.check_race(self._scheduler, self._target)
         created = Created(
             space=self._space.to_json(),
             objectives=self._target.directions if self._target else directions(minimize, maximize),
