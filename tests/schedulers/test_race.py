@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cotune as ct
-from builders import history_of, plane, started
+from builders import done, history_of, plane, started
 from cotune.errors import StudyError
-from cotune.records import FOLDS, Finished, Reported, Setting, State, Suggestion, steps_of_fold
+from cotune.records import FOLDS, Finished, Reached, Reported, Setting, State, Suggestion, steps_of_fold
 from cotune.schedulers import Race
 from cotune.schedulers.race import _worst_fold
 from cotune.study.budget import Budget
@@ -65,9 +65,8 @@ def test_the_best_is_the_one_with_the_lowest_mean_whatever_its_worst_fold() -> N
 
 
 def test_a_tie_goes_on() -> None:
-    thirds = [0.1, 0.7, 0.2]  # no mean of these is exact
-    run = raced([thirds, [0.7, 0.7, 0.7], sorted(thirds), sorted(thirds, reverse=True)])
-    assert not run.stopped
+    folds = [0.1, 0.2, 0.6]  # of their means, 0.6 comes out as 0.5999999999999999
+    assert not raced([folds, [0.6, 0.6, 0.6], [0.6, 0.2, 0.1]]).stopped
 
 
 def test_a_metric_that_is_maximised_is_told_in_its_own_sign() -> None:
@@ -119,6 +118,17 @@ def test_folds_of_a_task_end_where_its_epochs_do() -> None:
         return [Suggestion(space.complete({"epochs": epochs}), {}) for epochs in (1, 2, 4)][:n]
 
     assert [action.until for action in Race().plan(history, 3, suggest, lambda number: None)] == [1, 2, 4]
+
+
+def test_a_trial_that_another_scheduler_left_amid_a_fold_trains_it_to_its_end() -> None:
+    one = {"x": 0.5, "n": 3}
+    history = history_of(plane(), [
+        Setting(FOLDS, 3), started(0, one), Reported(0, 1, [4, 8, 12], {"value": [1.0] * 3}), done(0, 1.0, step=12),
+        started(1, one, until=3), Reported(1, 1, [3], {"value": [9.0]}), Reached(1, 1, 3),
+        started(2, one, until=4), Reported(2, 1, [4], {"value": [9.0]}), Reached(2, 1, 4),
+    ], steps=12)  # fmt: skip
+    resumed, stopped = Race().plan(history, 2, lambda n: [], lambda number: None)
+    assert (resumed.number, resumed.until, stopped.number) == (1, 4, 2)
 
 
 def test_the_last_fold_of_every_trial_ends_at_the_last_step() -> None:

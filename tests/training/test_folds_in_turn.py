@@ -114,6 +114,11 @@ def test_a_race_in_processes_is_the_same_as_one_in_this() -> None:
     assert facts(apart) == facts(searched(trials=4))
 
 
+def test_where_it_is_measured_what_trains_a_race_is_the_same() -> None:
+    measured = searched("auto", trials=6)
+    assert facts(measured) == facts(searched(trials=6)) and measured.settings["engine"]["lanes"] == 1
+
+
 def test_budgets_count_the_epochs_of_every_fold() -> None:
     one = study(scheduler="none").optimize(total_epochs=15, progress=False)
     assert one.history.steps == 6 and [trial.steps[-1] for trial in one.trials] == [6, 6]
@@ -160,6 +165,15 @@ def test_the_models_of_the_folds_that_were_trained_can_be_had() -> None:
     assert "accuracy_se" not in left.test()
     with pytest.raises(ct.CotuneError, match="from 0 to 0"):
         left.model(fold=1)
+
+
+def test_states_of_folds_side_by_side_need_not_say_what_was_measured() -> None:
+    """As those that version 0.1.0 has left."""
+    with Isolated() as isolated:
+        one, other = (folds(task(ct.KFold(3)), CONFIG, ["loss"], isolated=isolated, seed=5) for _ in range(2))
+        one.train_epoch(0)
+        other.load_state_dict({"folds": one.state_dict()["folds"]})
+        assert other.evaluate("test") == one.evaluate("test") and other.train_epoch(1) == one.train_epoch(1)
 
 
 @pytest.mark.parametrize("executor", ["inline", ct.Fused(lanes=3)])
