@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,30 +88,14 @@ class Holdout:
 
     share: float
     reshuffle: bool = False
+    n_folds: ClassVar[int] = 1
+    race: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
+    is_random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_share(self.share, "Holdout(share=)")
         _check_flag(self.reshuffle, "Holdout(reshuffle=)")
-
-    @property
-    def n_folds(self) -> int:
-        """One."""
-        return 1
-
-    @property
-    def race(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def is_ordered(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def is_random(self) -> bool:
-        """Yes."""
-        return True
 
     def reshuffled(self) -> Holdout:
         """The same with a split of its own for every run."""
@@ -136,6 +120,8 @@ class KFold:
     folds: int = 5
     reshuffle: bool = False
     race: bool = False
+    is_ordered: ClassVar[bool] = False
+    is_random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_folds(self.folds, "KFold(folds=)")
@@ -146,16 +132,6 @@ class KFold:
     def n_folds(self) -> int:
         """How many."""
         return self.folds
-
-    @property
-    def is_ordered(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def is_random(self) -> bool:
-        """Yes."""
-        return True
 
     def reshuffled(self) -> KFold:
         """The same with folds of its own for every run."""
@@ -180,6 +156,9 @@ class TimeSeries:
     folds: int = 5
     gap: int = 0
     race: bool = False
+    reshuffle: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = True
+    is_random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check_folds(self.folds, "TimeSeries(folds=)")
@@ -191,21 +170,6 @@ class TimeSeries:
     def n_folds(self) -> int:
         """How many."""
         return self.folds
-
-    @property
-    def reshuffle(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def is_ordered(self) -> bool:
-        """Yes."""
-        return True
-
-    @property
-    def is_random(self) -> bool:
-        """No: time has one order."""
-        return False
 
     def reshuffled(self) -> TimeSeries:
         """The same."""
@@ -236,16 +200,8 @@ class Foreign:
     splitter: Any
     n_folds: int
     reshuffle: bool = False
-
-    @property
-    def race(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def is_ordered(self) -> bool:
-        """No: nobody says so."""
-        return False
+    race: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
 
     @property
     def is_random(self) -> bool:
