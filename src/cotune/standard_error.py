@@ -1,9 +1,10 @@
-"""How uncertain a mean is, and under which name a metric's uncertainty is told."""
+"""How uncertain a mean is, and under which names a metric's uncertainty and its folds are told."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import count, takewhile
 
 SUFFIX = "_se"
 """A metric's name with this behind it names the metric's standard error."""
@@ -16,3 +17,13 @@ def standard_error(values: Sequence[float]) -> float:
         return math.nan
     mean = math.fsum(values) / n
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n * (n - 1)))
+
+
+def fold_name(metric: str, fold: int) -> str:
+    """Under which name a metric of a single fold is told, where that is asked for."""
+    return f"{metric}_fold{fold}"
+
+
+def fold_names(metric: str, told: Container[str]) -> list[str]:
+    """Those of all folds that are told."""
+    return [*takewhile(lambda name: name in told, (fold_name(metric, fold) for fold in count()))]

@@ -14,7 +14,7 @@ from cotune.space import Space
 from pages import EVIL, TURNED, chosen, failing, mixed, nothing, parsed, search, told, two, words, written
 
 CONFIRMATION = {
-    "objective": "accuracy", "maximise": True, "seeds": 3, "chosen": 4, "optimism": 0.0125,
+    "objective": "accuracy", "maximise": True, "seeds": 3, "is_fresh": True, "chosen": 4, "optimism": 0.0125,
     "probability_better": 0.99, "warnings": ["seeds differ"],
     "candidates": [
         {"trial": 4, "observed": 0.95, "values": [0.93, 0.94, 0.95], "mean": 0.94, "low": 0.92, "high": 0.96,
@@ -173,10 +173,10 @@ def test_a_winner_that_was_not_confirmed_is_said_to_be_so() -> None:
 
 def test_a_confirmation_is_told_in_the_verdict_and_drawn() -> None:
     history = search(40)
-    history.extend([Setting("confirmation", CONFIRMATION | {"seen": len(history.outcomes)})])
+    history.extend([Setting("confirmation", CONFIRMATION | {"seen": history.n_results})])
     text = written(history)
     shown = words(text)
-    assert "The winner is trial 4, confirmed: accuracy 0.94 on average; a score on new samples lies between" in shown
+    assert "The winner is trial 4, confirmed: accuracy 0.94 on average; one on new samples lies between" in shown
     assert "It is the best of the 2 candidates with probability 80%." in shown
     assert "In the search, trial 0 was" in shown
     assert "Configuration of trial 4" in shown and "cotune best runs/digits" in shown

@@ -13,13 +13,16 @@ import torch
 from torch import nn
 
 import cotune as ct
-from cotune.explain.confirmation import Circumstances, Confirmation, Score, judged
+from cotune.explain.confirmation import Confirmation
+from cotune.explain.judgement import Circumstances, judged
 
 X = torch.randn(240, 5, generator=torch.Generator().manual_seed(2))
 Y = (X[:, 0] + 0.7 * torch.randn(240, generator=torch.Generator().manual_seed(3)) > 0).long()
 SPACE = {"learning_rate": ct.Float(1e-4, 1.0, log=True, default=1e-4), "batch_size": [16]}
 MAXIMISED = ("accuracy", True)
-FRESH = Circumstances(100, 1, overlap=0.25, is_fresh=True, most=1.0, observed=[0.9, 0.8, 0.7])
+FRESH = Circumstances(
+    100, 1, overlap=0.25, is_fresh=True, is_share=True, observed=[0.9, 0.8, 0.7], same=None, advice="Use more samples"
+)
 
 
 def study(path: Path | None = None, **options: object) -> ct.Study:
@@ -30,8 +33,8 @@ def study(path: Path | None = None, **options: object) -> ct.Study:
     return ct.Study(task, SPACE, strategy="random", seed=1, path=path, executor=ct.Fused(lanes=8))
 
 
-def scored(*values: float) -> list[Score]:
-    return [Score(value) for value in values]
+def scored(*values: float) -> list[np.ndarray]:
+    return [np.array([value]) for value in values]
 
 
 def judge(scores: Mapping, about: Circumstances = FRESH, seen: float = 0.9) -> Confirmation:
@@ -55,7 +58,7 @@ def test_the_interval_is_that_of_one_more_score_of_the_same_kind() -> None:
 def test_intervals_cover_a_new_score_as_often_as_they_say() -> None:
     random, hits = np.random.default_rng(5), 0
     for _ in range(300):
-        scores = {number: [Score(v) for v in 0.5 + 0.02 * random.standard_normal(5)] for number in range(4)}
+        scores = {number: scored(*(0.5 + 0.02 * random.standard_normal(5))) for number in range(4)}
         best = judge(scores).candidates[2]  # not one that was chosen for its luck
         hits += best.low <= 0.5 + 0.02 * random.standard_normal() <= best.high
     assert 0.91 < hits / 300 <= 0.99
@@ -65,10 +68,37 @@ def test_an_interval_ends_where_scores_do() -> None:
     assert judge({0: scored(0.9, 1.0, 0.95), 1: scored(0.9, 0.9, 0.8)}).best.high == 1.0
 
 
+def folded(*trainings: tuple[float, ...]) -> list[np.ndarray]:
+    return [np.array(training) for training in trainings]
+
+
 def test_with_folds_a_single_fold_says_how_far_a_new_score_may_lie() -> None:
-    about = Circumstances(100, 4, overlap=1 / 3, is_fresh=True, most=math.inf, observed=[0.9])
-    made = judge({0: [Score(0.8, 0.02), Score(0.8, 0.02)], 1: [Score(0.7, 0.02), Score(0.7, 0.02)]}, about)
-    assert made.best.high - made.best.mean > 2 * 0.02 * math.sqrt(4)
+    about = replace(FRESH, folds=4, is_share=False)
+    parts = (0.77, 0.79, 0.81, 0.83), (0.83, 0.81, 0.79, 0.77)
+    made = judge({0: folded(*parts), 1: folded(*parts)}, about)
+    assert made.best.values == pytest.approx((0.8, 0.8))
+    spread = np.std([*parts[0], *parts[1], *parts[0], *parts[1]]) * math.sqrt(16 / 14)
+    assert made.best.high - made.best.mean == pytest.approx(2.145 * spread * math.sqrt(1 + 1 / 8), rel=1e-3)
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_of_equal_trials_none_is_taken_for_the_better_one(folds: int) -> None:
+    """The truth of a real comparison: one data set, two candidates that are equally good in expectation."""
+    random, extreme, n, seeds = np.random.default_rng(7), 0, 100, 5
+    size = n // 5
+    about = replace(FRESH, samples=size, folds=folds, overlap=0.25)
+    for _ in range(200):
+        right = random.random((2, n)) < 0.8  # which samples each gets right wherever these validate
+        again = random.random((2, seeds, n)) < 0.1  # and where a training decides otherwise
+        scores = {0: list[np.ndarray](), 1: list[np.ndarray]()}
+        for seed in range(seeds):
+            order = random.permutation(n)
+            for key, own in scores.items():
+                hits = right[key] ^ again[key, seed]
+                own.append(np.array([hits[order[at * size : (at + 1) * size]].mean() for at in range(folds)]))
+        share = judge(scores, about).candidates[0].probability_best
+        extreme += share > 0.95
+    assert extreme / 200 < 0.2
 
 
 def test_probabilities_add_up_and_equal_trials_share() -> None:
@@ -96,7 +126,7 @@ def test_what_a_reader_should_not_trust_is_said_in_words(scores: Mapping, about:
 
 
 def test_it_can_be_stored_and_read_back() -> None:
-    made = judge({0: scored(0.80, 0.9), 1: [Score(0.7), None], None: scored(0.5, 0.6)})
+    made = judge({0: scored(0.80, 0.9), 1: [*scored(0.7), None], None: scored(0.5, 0.6)})
     assert Confirmation.from_json(made.to_json()) == made
     alone = judge({0: scored(0.80, 0.9)})
     assert str(Confirmation.from_json(alone.to_json())) == str(alone)
@@ -128,9 +158,9 @@ def test_what_was_trained_is_not_trained_again_also_by_another_process(tmp_path:
         found = made.confirm(top=2, seeds=3)
     with study(tmp_path) as made:
         assert made.confirmation == found
-        runs = dict(made.settings["confirmation runs"])
+        runs = dict(made.settings["confirmation runs"]["scores"])
         again = made.confirm(top=2, seeds=4)
-        assert set(made.settings["confirmation runs"]) - set(runs) == {f"{n}/3" for n in _numbers(again)}
+        assert set(made.settings["confirmation runs"]["scores"]) - set(runs) == {f"{n}/3" for n in _numbers(again)}
         assert [one.values[:3] for one in _by_trial(again)] == [one.values for one in _by_trial(found)]
 
 
@@ -156,7 +186,7 @@ def test_an_interruption_keeps_what_was_trained(monkeypatch: pytest.MonkeyPatch,
 
     with made() as first:
         first.optimize(trials=4, progress=False)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(ct.Interrupted):
             first.confirm(top=2, seeds=3)
     with made() as second:
         found = second.confirm(top=2, seeds=3)
@@ -229,3 +259,78 @@ def test_the_model_expects_less_of_a_lucky_trial_than_was_seen_of_it() -> None:
     expected = standing(made.history, range(40), np.random.default_rng(0))
     assert abs(int(np.argmin(expected)) - 12) <= 6
     assert expected[35] > 0.1
+
+
+def test_a_default_that_is_better_is_said_to_be_so() -> None:
+    made = judge({0: scored(0.80, 0.81, 0.79), None: scored(0.90, 0.91, 0.89)})
+    assert made.probability_better < 0.01 and len(made.warnings) == 1
+    assert "the default configuration is better, by 0.1" in made.warnings[0]
+
+
+def test_a_choice_that_is_the_default_is_not_compared_with_itself() -> None:
+    made = judge({0: scored(0.90, 0.91, 0.92), 1: scored(0.8, 0.81, 0.82)}, replace(FRESH, same=0))
+    assert made.chosen == 0 and math.isnan(made.probability_better) and made.default == made.best
+    assert made.warnings == ("the search found nothing better than the default configuration, which is trial 0",)
+
+
+def test_a_default_that_fails_is_told_and_compared_with_nothing() -> None:
+    made = judge({0: scored(0.90, 0.91), None: [None, None]})
+    assert math.isnan(made.probability_better) and "failed" in made.warnings[0] and "nan" not in str(made)
+
+
+def test_few_scores_that_agree_by_chance_make_nobody_sure() -> None:
+    made = judge({0: scored(0.750, 0.775), 1: scored(0.725, 0.750)}, replace(FRESH, samples=40))
+    assert made.best.probability_best < 0.95
+
+
+def test_a_failure_is_tried_again_by_the_next_call() -> None:
+    is_broken = [False]
+
+    def train(trial: object) -> float:
+        if is_broken[0]:
+            raise ValueError("no disk")
+        return trial.config.x + trial.seed % 7 / 100
+
+    with ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", strategy="random") as made:
+        made.optimize(trials=3, progress=False)
+        is_broken[0] = True
+        with pytest.raises(ct.CotuneError, match="no disk"):
+            made.confirm(top=2, seeds=2)
+        is_broken[0] = False
+        assert len(made.confirm(top=2, seeds=2).best.values) == 2
+
+
+def test_seeds_that_change_nothing_are_noticed() -> None:
+    with ct.Study(lambda t: t.config.x, {"x": (0.0, 1.0)}, minimize="loss", strategy="random") as made:
+        made.optimize(trials=3, progress=False)
+        assert any("seeds change nothing" in warning for warning in made.confirm(top=2, seeds=2).warnings)
+
+
+def test_scores_of_another_validation_do_not_count(tmp_path: Path) -> None:
+    with study(tmp_path) as made:
+        made.optimize(trials=4, progress=False)
+        made.confirm(top=2, seeds=2)
+    with study(tmp_path, validation=ct.KFold(3)) as made:
+        found = made.confirm(top=2, seeds=2)
+        scores = made.settings["confirmation runs"]["scores"]
+    assert all(len(one) == 3 for one in scores.values()) and len(scores) == 2 * len(found.candidates)
+
+
+def test_a_failed_trial_does_not_void_a_confirmation() -> None:
+    with ct.Study(lambda t: t.config.x, {"x": (0.0, 1.0)}, minimize="loss", strategy="random") as made:
+        made.optimize(trials=3, progress=False)
+        made.confirm(top=2, seeds=2)
+        made.tell(made.ask(), failed="no disk")
+        assert made.confirmation is not None
+
+
+def test_trainings_in_processes_score_the_same() -> None:
+    def found(executor: object) -> Confirmation:
+        task = ct.Task(
+            model=lambda c: nn.Linear(5, 2), data=(X, Y), loss=nn.CrossEntropyLoss(), metrics="accuracy", epochs=1
+        )
+        with ct.Study(task, SPACE, strategy="random", seed=1, executor=executor) as made:
+            made.optimize(trials=2, progress=False)
+            return made.confirm(top=2, seeds=2)
+
+    assert found(ct.Processes(workers=2, each="inline")) == found("inline")

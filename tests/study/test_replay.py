@@ -95,7 +95,7 @@ def test_a_trial_that_ends_its_process_this_time_and_one_that_is_interrupted() -
     inline = ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", strategy="random")
     inline.optimize(trials=1, progress=False)
     is_interrupted[0] = True
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ct.Interrupted):
         inline.replay(0)
 
 

@@ -34,7 +34,7 @@ CONFIG = {"learning_rate": 0.1, "batch_size": 16, "drop": 0.2}
 
 def test_a_trials_metrics_are_means_over_its_folds_with_their_standard_errors() -> None:
     with Isolated() as isolated:
-        found = folds(task(), CONFIG, ["accuracy"], isolated=isolated, seed=5)
+        found = folds(task(), CONFIG, {"accuracy": True}, isolated=isolated, seed=5)
         for epoch in range(3):
             metrics = found.train_epoch(epoch)
         alone = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import click
@@ -12,7 +13,7 @@ from cotune.cli.layout import print_facts
 from cotune.cli.user_file import study_in
 from cotune.explain.confirmation import Candidate, Confirmation
 from cotune.printable import printable
-from cotune.spelled import counted, shown
+from cotune.spelled import shown
 
 
 @click.command
@@ -38,8 +39,8 @@ def confirm(target: str, top: int, seeds: int, *, is_json: bool) -> None:
 
 def told(found: Confirmation) -> Iterator[tuple[str, str]]:
     """(what, in words) of a confirmation, line by line."""
-    yield "trainings", f"{counted(found.seeds, 'training')} each, with seeds and validation samples of their own"
-    for one in (*found.candidates, *(() if found.default is None else (found.default,))):
+    yield "trained", found.trainings
+    for one in found.compared:
         yield ("default" if one.trial is None else f"trial {one.trial}"), _scores(one)
     lead = "the search had flattered its best by" if found.optimism > 0 else "the best is better than it looked, by"
     yield "optimism", f"{lead} {shown(abs(found.optimism))}"
@@ -49,5 +50,7 @@ def told(found: Confirmation) -> Iterator[tuple[str, str]]:
 
 def _scores(one: Candidate) -> str:
     chance = "" if one.trial is None else f"; best with {one.probability_best:.0%}"
-    interval = f"{shown(one.low)} to {shown(one.high)} on new samples"
-    return f"{shown(one.mean)}, {interval}; the search saw {shown(one.observed)}{chance}"
+    if not one.values:
+        return "failed in every training"
+    seen = "" if math.isnan(one.observed) else f"; the search saw {shown(one.observed)}"
+    return f"{shown(one.mean)}, {shown(one.low)} to {shown(one.high)} on new samples{seen}{chance}"

@@ -23,11 +23,12 @@ class OfTask:
     """Trains one configuration of a task, epoch by epoch.
 
     objectives: metric -> whether more is better; by the first one each run's best epoch is kept. The task's own device
-    counts before the executor's.
+    counts before the executor's. tells_folds: whether metrics hold the first one's value on every fold, too.
     """
 
     task: Task
     objectives: Mapping[str, bool]
+    tells_folds: bool = False
 
     def __call__(self, trial: RunningTrial) -> None:
         """Train the trial."""
@@ -40,18 +41,17 @@ class OfTask:
 
     def folds(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Folds:
         """One configuration as it is trained. seeds: the trial's own and the study's."""
-        return folds(self.task, config, list(self.objectives), **self._made(seeds, isolated, device))
+        made = self._made(seeds, isolated, device)
+        return folds(self.task, config, self.objectives, tells_folds=self.tells_folds, **made)
 
     def run(self, config: Config, seeds: tuple[int, int], isolated: Isolated, device: str) -> Run:
         """The first fold of it."""
-        return Run(self.task, config, **self._made(seeds, isolated, device))
+        objective = next(iter(self.objectives.items()))
+        return Run(self.task, config, objective=objective, **self._made(seeds, isolated, device))
 
     def _made(self, seeds: tuple[int, int], isolated: Isolated, device: str) -> dict[str, Any]:
         own = device if self.task.device == "auto" else str(self.task.device)
-        objective = next(iter(self.objectives.items()))
-        return {
-            "isolated": isolated, "seed": seeds[0], "split_seed": seeds[1], "device": own, "objective": objective,
-        }  # fmt: skip
+        return {"isolated": isolated, "seed": seeds[0], "split_seed": seeds[1], "device": own}
 
 
 def require_sound(metrics: Mapping[str, float]) -> None:

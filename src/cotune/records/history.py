@@ -276,10 +276,15 @@ class History:
         furthest = max(reach.values(), default=0)
         return [number for number in reach if reach[number] == furthest]
 
+    @property
+    def n_results(self) -> int:
+        """How often a trial came to a milestone or to its end with a result."""
+        return sum(not arrival.has_failed for arrival in self.arrivals)
+
     def confirmed(self) -> int | None:
         """The trial that a confirmation chose, if no result has come since."""
         made: Mapping[str, JsonValue] | None = self.settings.get(CONFIRMATION)
-        return made["chosen"] if made is not None and made["seen"] == len(self.outcomes) else None
+        return made["chosen"] if made is not None and made["seen"] == self.n_results else None
 
     def best(self) -> int | None:
         """The trial that was confirmed, or else the contender with the lowest loss (ties: the earlier trial).

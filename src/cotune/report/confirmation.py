@@ -40,16 +40,16 @@ def confirmed(confirmation: Confirmation | None) -> Markup:
     chosen = confirmation.best
     lead: list[Content] = [
         tag("strong", f"Trial {chosen.trial}"),
-        f" was chosen: {confirmation.objective} {shown(chosen.mean)} over {counted(confirmation.seeds, 'training')}, "
-        f"each with a seed and validation samples of its own. A score on new samples lies between {shown(chosen.low)} "
-        f"and {shown(chosen.high)} with 95 %. {flattery(confirmation)}",
+        f" was chosen: {confirmation.objective} {shown(chosen.mean)} on average ({confirmation.trainings}). One more "
+        f"training scores between {shown(chosen.low)} and {shown(chosen.high)} on as many new samples, with 95 %. "
+        f"{flattery(confirmation)}",
     ]
     parts: list[Content] = [paragraph(*lead), listed(confirmation.warnings), _figure(confirmation)]
     return section("confirmation", "Confirmation", *parts)
 
 
 def _figure(told: Confirmation) -> Markup:
-    each = [*told.candidates, *(() if told.default is None else (told.default,))]
+    each = told.compared
     rows: list[list[Content | float]] = [
         [_name(one), one.observed, one.mean, one.low, one.high,
          "" if one.trial is None else f"{one.probability_best:.0%}", len(one.values)]
@@ -78,10 +78,11 @@ def _drawing(told: Confirmation, each: Sequence[Candidate], label: str) -> Marku
         kind = "interval best" if one == told.best else "interval"
         marks += [
             chart.words(_name(one), frame.left - 10, y + 4, anchor="end"),
-            chart.segment(x.at(one.low), y, x.at(one.high), y, kind=kind),
+            chart.segment(x.at(one.low), y, x.at(one.high), y, kind=kind) if math.isfinite(one.low) else "",
             together(chart.dot(x.at(v), y, f"a seed: {shown(v)}", kind="seed", radius=2.4) for v in one.values),
-            chart.dot(x.at(one.mean), y, f"mean {shown(one.mean)}", kind="mean", radius=5),
         ]
+        if math.isfinite(one.mean):
+            marks.append(chart.dot(x.at(one.mean), y, f"mean {shown(one.mean)}", kind="mean", radius=5))
         if math.isfinite(one.observed):
             seen_at = f"in the search {shown(one.observed)}"
             marks.append(chart.dot(x.at(one.observed), y, seen_at, kind="stopped", radius=5))

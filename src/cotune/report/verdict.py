@@ -57,7 +57,7 @@ def _headline(history: History, confirmation: Confirmation | None) -> Markup:
 
 def _confirmed(told: Confirmation) -> Markup:
     one = told.best
-    interval = f" on average; a score on new samples lies between {shown(one.low)} and {shown(one.high)} with 95 %."
+    interval = f" on average; one on new samples lies between {shown(one.low)} and {shown(one.high)} with 95 %."
     value = strong(f"{told.objective} {shown(one.mean)}")
     return together(["The winner is ", strong(f"trial {one.trial}"), ", confirmed: ", value, interval])
 

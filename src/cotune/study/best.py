@@ -30,7 +30,7 @@ class Best:
         self.trial = history.trial(number)
         self._stages = [(step, history.config(one)) for one, step in history.lineage(number)]
         self._seeds = integer(history.seed, Purpose.TRIAL, number), history.seed
-        self._objective, self._task, self._checkpoints = next(iter(history.objectives)), task, checkpoints
+        self._objectives, self._task, self._checkpoints = history.objectives, task, checkpoints
         last = max(self.trial.steps[-1] if self.trial.steps else 1, 1)
         self._epochs = min(last, steps_of_fold(history, self.trial.config)) if FOLDS in history.settings else last
 
@@ -60,7 +60,7 @@ class Best:
     @property
     def value(self) -> float:
         """The objective at its last step."""
-        return self.trial.metrics[self._objective]
+        return self.trial.metrics[next(iter(self._objectives))]
 
     def state(self) -> Mapping[str, Any]:
         """The saved states by the names that were given to `trial.track`; of a task, `run`.
@@ -136,8 +136,9 @@ class Best:
         from cotune.training import folds  # loads torch
 
         seed, shared = self._seeds
-        scored = [self._objective]
-        found = folds(self._task, self.config, scored, isolated=isolated, seed=seed, split_seed=shared, device="cpu")
+        found = folds(
+            self._task, self.config, self._objectives, isolated=isolated, seed=seed, split_seed=shared, device="cpu"
+        )
         found.load_state_dict(self.state()["run"])
         return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from numpy.random import Generator
 
@@ -15,10 +16,11 @@ from cotune.executors.equipment import CheckpointStore, Equippable
 from cotune.executors.executor import ENDS, Executor
 from cotune.executors.objective import OfTask
 from cotune.executors.snapshot import Stamp
-from cotune.explain.confirmation import Circumstances, Confirmation, Score, judged
+from cotune.explain.confirmation import Confirmation
+from cotune.explain.judgement import Circumstances, Floats, judged
 from cotune.records import CONFIRMATION, Event, Finished, History, Job, Reclaimed, Released
 from cotune.seeds import Purpose, generator, integer
-from cotune.standard_error import SUFFIX
+from cotune.standard_error import fold_names
 from cotune.strategies.bayesian.standing import standing
 from cotune.study.apart import trainer
 from cotune.study.log import Log
@@ -29,6 +31,7 @@ RUNS = "confirmation runs"
 """The setting that keeps what each training measured."""
 _POLL_S = 0.5
 _DEFAULT = "default"
+_HINT = "cotune: interrupted; what was trained is kept. The same call goes on from there."
 _Key = tuple[int | None, int]
 """(trial, seed): None for the default configuration."""
 
@@ -42,7 +45,7 @@ def confirm(log: Log, target: Target, executor: Equippable, *, top: int, seeds: 
     history = log.refresh()
     if len(history.objectives) > 1:
         raise StudyError("study.confirm() compares trials by one objective; this study has several")
-    default = _default(history)
+    seen, default = history.n_results, _default(history)
     same = next((number for number in history.contenders() if history.config(number) == default), None)
     chosen = candidates(history, top)
     if same is not None and same not in chosen:
@@ -50,18 +53,13 @@ def confirm(log: Log, target: Target, executor: Equippable, *, top: int, seeds: 
     configs: dict[int | None, Config] = {number: history.config(number) for number in chosen}
     if default is not None and same is None:
         configs[None] = default
-    scores = _scores(log, _fresh(target), executor, configs, seeds)
-    if same is not None:
-        scores[None] = scores[same]
-    if all(None in scores[number] for number in chosen):
-        raise StudyError("every configuration fails when it is trained again; see study.settings['confirmation runs']")
+    scores = _scores(log, target, executor, configs, seeds)
     sign = history.value_of(1.0)
     observed: dict[int | None, float] = {number: sign * float(history.y[number, 0]) for number in chosen}
-    observed[None] = math.nan if same is None else observed[same]
+    observed[None] = math.nan
     objective = next(iter(history.objectives.items()))
-    about = _circumstances(history, target.task)
-    made = judged(objective, scores, observed, about, _draw(history))
-    log.renew(CONFIRMATION, {**made.to_json(), "seen": len(history.outcomes)})
+    made = judged(objective, scores, observed, _circumstances(history, target.task, same), _draw(history))
+    log.renew(CONFIRMATION, {**made.to_json(), "seen": seen})
     return made
 
 
@@ -90,68 +88,94 @@ def _draw(history: History) -> Generator:
 
 
 def _default(history: History) -> Config | None:
-    """The configuration of all defaults and middles, if a rule does not forbid it."""
+    """The space's first start, or else its defaults and middles, if a rule does not forbid these."""
     try:
-        return history.space.default()
+        return next(iter(history.space.starts), None) or history.space.default()
     except ConfigError:
         return None
 
 
 def _fresh(target: Target) -> Target:
-    """The same, with a validation split of its own for every training."""
+    """The same, with a validation split of its own for every training, and the scores of all folds."""
     if target.task is None:
         return target
-    return replace(target, objective=OfTask(target.task.confirming(), target.directions))
+    return replace(target, objective=OfTask(target.task.confirming(), target.directions, tells_folds=True))
 
 
-def _circumstances(history: History, task: Task | None) -> Circumstances:
+def _circumstances(history: History, task: Task | None, same: int | None) -> Circumstances:
     sign = history.value_of(1.0)
     observed = [sign * float(history.y[number, 0]) for number in history.contenders()]
     if task is None:
-        return Circumstances(None, 1, overlap=0.0, is_fresh=True, most=math.inf, observed=observed)
+        advice = "Measure it on more samples, or compare fewer trials"
+        return Circumstances(None, 1, 0.0, is_fresh=False, is_share=False, observed=observed, same=same, advice=advice)
     parts = task.splits(seed=0, split_seed=history.seed, device=torch.device("cpu"))
-    is_fresh = task.division is not None and task.division.is_random
-    most = 1.0 if task.objective[0] in metrics.SHARES else math.inf
-    n = len(parts.validation)
-    return Circumstances(n * task.n_folds, task.n_folds, n / len(parts.train), is_fresh, most, observed)
+    is_random = task.division is not None and task.division.is_random
+    example = ", e.g. with ct.KFold(5)" if is_random and task.n_folds == 1 else ""
+    return Circumstances(
+        len(parts.validation), task.n_folds, len(parts.validation) / len(parts.train), is_random,
+        task.objective[0] in metrics.SHARES, observed, same,
+        f"Validate on more samples{example}, or compare fewer trials",
+    )  # fmt: skip
 
 
 def _scores(
     log: Log, target: Target, executor: Equippable, configs: dict[int | None, Config], seeds: int
-) -> dict[int | None, list[Score | None]]:
-    """One score per candidate and seed, None for a training that failed."""
-    history = log.refresh()
-    known = _known(history)
+) -> dict[int | None, list[Floats | None]]:
+    """The scores per candidate and seed, None for a training that failed. Raises StudyError if no trial is without."""
+    history, kept = log.refresh(), _Kept(log, _told(target.task))
     jobs = {
         (number, seed): _job(history, config, at * seeds + seed, seed)
         for at, (number, config) in enumerate(configs.items())
         for seed in range(seeds)
     }
-    left = {key: job for key, job in jobs.items() if key not in known}
-
-    def keep(key: _Key, score: Score | None) -> None:
-        known[key] = score
-        log.renew(RUNS, {_name(*one): _stored(own) for one, own in known.items()})
-
+    left = {key: job for key, job in jobs.items() if key not in kept.scores}
+    trainings = _Trainings(left, kept)
     if left:
-        with trainer(log, target, executor) as (engine, checkpoints):
-            _Trainings(left, keep, checkpoints).run(engine)
-    return {number: [known[number, seed] for seed in range(seeds)] for number in configs}
+        with trainer(log, _fresh(target), executor, _HINT) as (engine, checkpoints):
+            trainings.run(engine, checkpoints)
+    found = {number: [kept.scores.get((number, seed)) for seed in range(seeds)] for number in configs}
+    if all(any(score is None for score in own) for number, own in found.items() if number is not None):
+        raise StudyError(f"every configuration fails when it is trained again: {trainings.reason}")
+    return found
+
+
+def _told(task: Task | None) -> str:
+    """What scores are of: with another task they are others."""
+    return "" if task is None else f"{task.division!r}, {task.epochs} epochs, {task.objective[0]}"
+
+
+class _Kept:
+    """What was trained so far, in the log. of: what it was trained on; scores of something else do not count."""
+
+    def __init__(self, log: Log, of: str) -> None:
+        self._log, self._of = log, of
+        self.scores = self._read()
+
+    def add(self, key: _Key, scores: Floats) -> None:
+        """Keep what one training measured, beside what others have kept meanwhile."""
+        self.scores = {**self._read(), **self.scores, key: scores}
+        stored = {_name(*one): own.tolist() for one, own in self.scores.items()}
+        self._log.renew(RUNS, {"of": self._of, "scores": stored})
+
+    def _read(self) -> dict[_Key, Floats]:
+        stored = self._log.refresh().settings.get(RUNS)
+        if stored is None or stored["of"] != self._of:
+            return {}
+        return {_key(name): np.array(own) for name, own in stored["scores"].items()}
 
 
 class _Trainings:
     """Jobs on their way through an executor; each score is kept as it comes."""
 
-    def __init__(
-        self, jobs: Mapping[_Key, Job], keep: Callable[[_Key, Score | None], None], checkpoints: CheckpointStore
-    ) -> None:
+    def __init__(self, jobs: Mapping[_Key, Job], kept: _Kept) -> None:
         self._jobs = {job.number: job for job in jobs.values()}
         self._keys = {job.number: key for key, job in jobs.items()}
-        self._keep, self._checkpoints = keep, checkpoints
-        self._under_way = set[int]()
+        self._kept, self._under_way = kept, set[int]()
+        self.reason, self._is_interrupted = "", False
 
-    def run(self, engine: Executor) -> None:
-        """Train all, as many at a time as there are slots."""
+    def run(self, engine: Executor, checkpoints: CheckpointStore) -> None:
+        """Train all, as many at a time as there are slots; reason: why one failed, if any did."""
+        self._checkpoints = checkpoints
         waiting = list(self._jobs.values())
         while waiting or self._under_way:
             room = engine.slots - len(self._under_way)
@@ -160,25 +184,27 @@ class _Trainings:
             if fresh:
                 engine.submit(fresh)
             engine.wait(_POLL_S, self._take)
+            if self._is_interrupted:
+                raise KeyboardInterrupt
 
     def _take(self, events: Sequence[Event]) -> None:
         """As `Emit`. A job that is given back was interrupted; a state of one that has ended is of no more use."""
         for event in events:
-            if isinstance(event, Released):
-                raise KeyboardInterrupt
+            self._is_interrupted |= isinstance(event, Released)
             if isinstance(event, (*ENDS, Reclaimed)) and event.number in self._under_way:
                 self._under_way.discard(event.number)
-                self._keep(self._keys[event.number], _score(event, self._jobs[event.number]))
+                self._end(event, self._jobs[event.number])
         for file in self._checkpoints.sizes():
             if Stamp.of(file).number not in self._under_way:
                 self._checkpoints.remove(file)
 
-
-def _score(event: Event, job: Job) -> Score | None:
-    if not isinstance(event, Finished):
-        return None
-    name = job.objectives[0]
-    return Score(event.metrics[name], event.metrics.get(name + SUFFIX, math.nan))
+    def _end(self, event: Event, job: Job) -> None:
+        if isinstance(event, Finished):
+            name = job.objectives[0]
+            each = [event.metrics[key] for key in fold_names(name, event.metrics)] or [event.metrics[name]]
+            self._kept.add(self._keys[job.number], np.array(each))
+        else:
+            self.reason = getattr(event, "reason", "") or "its process ended"
 
 
 def _job(history: History, config: Config, number: int, seed: int) -> Job:
@@ -188,20 +214,6 @@ def _job(history: History, config: Config, number: int, seed: int) -> Job:
         shared_seed=history.seed, step=0, until=None, steps=history.steps, checkpoint=None, reported={},
         objectives=tuple(history.objectives),
     )  # fmt: skip
-
-
-def _known(history: History) -> dict[_Key, Score | None]:
-    """What an earlier call has trained."""
-    stored: dict[str, list[float] | None] = history.settings.get(RUNS) or {}
-    return {_key(name): None if pair is None else _score_of(*pair) for name, pair in stored.items()}
-
-
-def _stored(score: Score | None) -> list[float | None] | None:
-    return None if score is None else [score.value, None if math.isnan(score.error) else score.error]
-
-
-def _score_of(value: float, error: float | None) -> Score:
-    return Score(value, math.nan if error is None else error)
 
 
 def _name(number: int | None, seed: int) -> str:

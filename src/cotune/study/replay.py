@@ -73,7 +73,7 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
     recorded = history.trial(number)
     if not recorded.steps and not recorded.metrics:
         raise NoResult(f"trial {number} has nothing to compare with: it is {recorded.state}")
-    with trainer(log, target, executor) as (engine, _):
+    with trainer(log, target, executor, "cotune: interrupted; nothing is written by a replay.") as (engine, _):
         trained = _trained(engine, history, number)
     differences = changed(history.settings.get("machine", {}), machine())
     return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), differences)

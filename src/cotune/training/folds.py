@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal, final
 
 from cotune.config import Config
-from cotune.standard_error import SUFFIX, standard_error
+from cotune.standard_error import SUFFIX, fold_name, standard_error
 from cotune.training.loop import Run
 from cotune.training.randomness import Isolated
 from cotune.training.task import Task
@@ -22,11 +22,16 @@ class Folds:
     of those whose turn it is. epochs: how many steps there are. runs: all, in the order of folds.
     """
 
-    def __init__(self, runs: Sequence[Run], scored: Sequence[str], n_together: int) -> None:
-        """scored: the metrics whose standard errors are told, too. n_together: a divisor of the number of runs."""
+    def __init__(
+        self, runs: Sequence[Run], scored: Sequence[str], n_together: int, *, tells_folds: bool = False
+    ) -> None:
+        """scored: the metrics whose standard errors are told, too. n_together: a divisor of the number of runs.
+
+        tells_folds: whether the first of them is also told of every fold.
+        """
         self.runs = tuple(runs)
         self.epochs = runs[0].epochs * (len(runs) // n_together)
-        self._scored, self._n_together = scored, n_together
+        self._scored, self._n_together, self._tells_folds = scored, n_together, tells_folds
         self._measured: list[dict[str, float]] = []  # of every fold that has begun, as it stands
 
     def due(self, step: int) -> tuple[Run, ...]:
@@ -78,22 +83,29 @@ class Folds:
             return dict(metrics[0])
         columns = {name: [own[name] for own in metrics] for name in metrics[0]}
         means = {name: math.fsum(column) / len(column) for name, column in columns.items()}
-        return means | {name + SUFFIX: standard_error(columns[name]) for name in self._scored}
+        errors = {name + SUFFIX: standard_error(columns[name]) for name in self._scored}
+        each = enumerate(columns[self._scored[0]]) if self._tells_folds else ()
+        return means | errors | {fold_name(self._scored[0], fold): value for fold, value in each}
 
 
 def folds(
     task: Task,
     config: Config | Mapping[str, Any],
-    scored: Sequence[str],
+    objectives: Mapping[str, bool | None],
     *,
     isolated: Isolated,
     seed: int = 0,
     split_seed: int = 0,
     device: str | None = None,
-    objective: tuple[str, bool | None] | None = None,
+    tells_folds: bool = False,
 ) -> Folds:
-    """One configuration of a task as it is validated; arguments as for `Run`. scored: as for `Folds`."""
+    """One configuration of a task as it is validated; arguments as for `Run` and `Folds`.
+
+    objectives: metric -> whether more is better; the first one is the runs' own.
+    """
+    objective = next(iter(objectives.items()))
     one = partial(
         Run, task, config, isolated=isolated, seed=seed, split_seed=split_seed, device=device, objective=objective
     )
-    return Folds([one(fold=fold) for fold in range(task.n_folds)], scored, task.n_together)
+    runs = [one(fold=fold) for fold in range(task.n_folds)]
+    return Folds(runs, list(objectives), task.n_together, tells_folds=tells_folds)
