@@ -17,7 +17,8 @@ import cotune as ct
 from builders import created
 from cotune.config import Config
 from cotune.errors import StudyError
-from cotune.explain import Insight
+from cotune.explain import Insight, Step
+from cotune.explain.ablation import improving
 from cotune.explain.insights import insight
 from cotune.records import Failed, Finished, History, Reached, Reported, Started, Stopped
 from cotune.space import Categorical, Float, Int, Space
@@ -288,3 +289,12 @@ def test_a_study_explains_itself_while_it_runs_and_when_it_is_opened(tmp_path) -
 def test_importing_what_explains_loads_no_torch() -> None:
     code = "import sys, cotune.explain, cotune.explain.insights; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "maximise", "n"),
+    [([0.2, 0.1, 0.15], False, 2), ([0.2, 0.1, 0.15], True, 0), ([0.4, 0.5, 0.45], True, 2), ([], True, 0)],
+)
+def test_a_path_goes_as_far_as_it_gets_better(values: list[float], *, maximise: bool, n: int) -> None:
+    steps = [Step("x", 0, 1, value) for value in values]
+    assert len(improving(steps, 0.3, maximise=maximise)) == n

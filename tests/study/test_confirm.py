@@ -221,6 +221,16 @@ def test_refitting_trains_on_all_that_is_not_sealed() -> None:
         assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True))
         with pytest.raises(ct.CotuneError, match="'all' or 'train'"):
             made.refit("everything")
+        with pytest.raises(ct.CotuneError, match="seed"):
+            made.refit(seed=-1)
+
+
+def test_refitting_as_in_the_search_trains_what_the_trial_trained() -> None:
+    with study(validation=ct.Holdout(0.2, reshuffle=True)) as made:
+        made.optimize(trials=4, progress=False)
+        again = made.refit("train")
+        assert again.metrics["accuracy"] == pytest.approx(made.best.value, abs=0.021)
+        assert torch.equal(again._run.train.rows, made.best._folds("x", again._isolated).runs[0].train.rows)
 
 
 @pytest.mark.parametrize(

@@ -230,5 +230,35 @@ def test_outer_folds_seal_every_sample_once_and_never_train_on_it():
 def test_outer_folds_of_a_task_that_seals_samples_already_are_refused():
     with pytest.raises(TaskError, match="leave test="):
         outer_task(test=0.2).outer(3)
+    with pytest.raises(TaskError, match="leave test="):
+        outer_task().outer(3)[0].outer(3)
     with pytest.raises(TaskError, match="at least 2"):
         outer_task().outer(1)
+    with pytest.raises(TaskError, match="a number"):
+        outer_task().outer("5")
+
+
+def test_outer_folds_of_a_time_series_train_on_their_past_alone():
+    for fold, part in enumerate(outer_task(validation=0.2).outer(TimeSeries(3, gap=2))):
+        parts = part.splits(seed=0, split_seed=1, device=torch.device("cpu"))
+        first = parts.test.rows.min().item()
+        assert first == 15 * (fold + 1)
+        assert max(parts.train.rows.max().item(), parts.validation.rows.max().item()) < first - 2
+
+
+def test_a_splitter_that_draws_anew_every_time_is_refused():
+    from sklearn.model_selection import KFold as TheirKFold
+
+    with pytest.raises(TaskError, match="draws anew"):
+        outer_task(validation=TheirKFold(3, shuffle=True, random_state=np.random.RandomState(0)))  # noqa: NPY002
+    with pytest.raises(TaskError, match="is a class"):
+        outer_task(validation=TheirKFold)
+
+
+def test_what_scikit_learns_time_series_leave_for_the_test_is_the_end():
+    from sklearn.model_selection import TimeSeriesSplit
+
+    parts = outer_task(validation=TimeSeriesSplit(3), test=0.2).splits(
+        seed=0, split_seed=1, device=torch.device("cpu"), fold=2
+    )
+    assert parts.test.rows.tolist() == list(range(48, 60)) and parts.train.rows.max() < 48

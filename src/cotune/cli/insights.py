@@ -64,11 +64,10 @@ def _together(found: Insight) -> str:
 
 
 def _path(found: Insight) -> str:
-    """From the defaults, change by change, as far as it gets better."""
+    """From the defaults, change by change."""
     if found.start_value is None or not found.path:
         return ""
-    last = max(range(len(found.path)), key=lambda i: found.path[i].value if found.maximise else -found.path[i].value)
-    steps = found.path[: last + 1]
+    steps = found.path
     lines = [f"the defaults are predicted {shown(found.start_value)}", *map(_step, steps[:_MOST_STEPS])]
     return "\n".join([*lines, *([f"and {len(steps) - _MOST_STEPS} more steps"] if len(steps) > _MOST_STEPS else [])])
 

@@ -6,7 +6,7 @@ surrogate (Biedenkapp et al. 2017), so that nothing is trained again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,3 +38,10 @@ def ablation(model: Surrogate, results: Results, start: Mapping[str, Any], best:
         steps.append(Step(name, values[name], best[name], results.sign * float(losses[i])))
         values, active = tried[i], set(space.decode(units[i]))
     return tuple(steps)
+
+
+def improving(steps: Sequence[Step], start: float, *, maximise: bool) -> tuple[Step, ...]:
+    """The steps as far as the best prediction on the way; none if it is not better than that of the start."""
+    sign = -1.0 if maximise else 1.0
+    losses = [sign * start, *(sign * step.value for step in steps)]
+    return tuple(steps[: min(range(len(losses)), key=losses.__getitem__)])

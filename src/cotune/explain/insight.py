@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from cotune.printable import printable
 from cotune.records import JsonValue
 
+TRUSTED = 0.5
+"""Below this share of the differences explained, what an insight says is a first guess."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

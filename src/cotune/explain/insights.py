@@ -8,14 +8,13 @@ import numpy as np
 
 from cotune.config import Config
 from cotune.errors import ConfigError, StudyError
-from cotune.explain.insight import Insight
+from cotune.explain.insight import TRUSTED, Insight
 from cotune.explain.results import Floats, Results, are_alike, results
 from cotune.explain.rungs import rungs
 from cotune.records import History, State
 
 FEWEST = 10
 """With fewer results there is nothing to be said about importance."""
-_TRUSTED = 0.5
 
 
 def insight(history: History, objective: str | None = None) -> Insight:
@@ -46,7 +45,7 @@ def _little(history: History, found: Results) -> Insight:
 
 
 def _much(history: History, found: Results) -> Insight:
-    from cotune.explain.ablation import ablation, predicted  # these load torch
+    from cotune.explain.ablation import ablation, improving, predicted  # these load torch
     from cotune.explain.bounds import hints
     from cotune.explain.dependence import dependences
     from cotune.explain.importance import FEWEST_FOR_TOP, importances
@@ -61,14 +60,16 @@ def _much(history: History, found: Results) -> Insight:
         importance, interactions = importances(model, spread, len(found), history.seed)
         dependence = dependences(model, found)
         start_value = None if start is None else predicted(model, found, start)
-        path = () if start is None else ablation(model, found, start, best)
+        steps = () if start is None else ablation(model, found, start, best)
         words = rule(model, spread, found, importance)
+    path = () if start_value is None else improving(steps, start_value, maximise=found.sign < 0)
     notes = [
         *_worth(model.explained),
         *_about(history, found),
         *_limits(len(found), ROWS, FEWEST_FOR_TOP),
         *_branches(history, np.mean(~np.isnan(spread.units), axis=0)),
         *(["the rules forbid the defaults: there is no path from them"] if start is None else []),
+        *(["the model expects nothing better of the best trial than of the defaults"] if steps and not path else []),
     ]
     return Insight(
         objective=found.objective, maximise=found.sign < 0, n_results=len(found), importance=importance,
@@ -93,7 +94,7 @@ def _best(history: History, found: Results) -> int:
 
 
 def _worth(explained: float) -> Iterator[str]:
-    if explained < _TRUSTED:
+    if explained < TRUSTED:
         share = f"only {explained:.0%}" if explained > 0 else "nothing"
         yield f"the model explains {share} of the differences between results: take all this as a first guess"
 

@@ -140,7 +140,8 @@ def _listed(choices: Sequence[str]) -> str:
 def _rounded(value: float, spread: float) -> str:
     """The value to a hundredth of the spread, or to three digits where these are fewer."""
     digits = 2 - math.floor(math.log10(spread))
-    return f"{round(value, min(max(digits, -300), 300)):.3g}"
+    places = 1 + max(0, math.floor(math.log10(abs(value)))) if value else 1
+    return f"{round(value, min(max(digits, -300), 300)):.{max(3, min(places + digits, 15))}g}"
 
 
 def _said(value: Any) -> str:

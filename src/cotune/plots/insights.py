@@ -77,4 +77,4 @@ def _insight(known: History, objective: str | None, what: str) -> Insight:
 
 
 def _why_not(found: Insight) -> str:
-    return "\n".join(found.notes) or "There are too few results to tell."
+    return "; ".join(found.notes) or "There are too few results to tell."

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from cotune.explain.calibration import choices
 from cotune.explain.course import ranking
-from cotune.records import History, State
+from cotune.records import CONFIRMATION, History, State
 from cotune.report.markup import Content, Markup
 from cotune.report.parts import facts, number_or_text, paragraph, section, table
 from cotune.spelled import counted, cut, duration, shown
@@ -51,7 +51,7 @@ def _chosen(setting: object) -> str:
 
 def _settings(history: History) -> Iterator[tuple[str, str]]:
     for name, value in history.settings.items():
-        if name not in _TOLD and value not in (None, {}, []):
+        if name not in _TOLD and not name.startswith(CONFIRMATION) and value not in (None, {}, []):
             text = _chosen(value) or (json.dumps(value) if isinstance(value, dict | list) else shown(value))
             yield name, cut(text, _MOST_SETTING)
 

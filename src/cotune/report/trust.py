@@ -50,8 +50,9 @@ def stopping(history: History, insights: Mapping[str, Insight]) -> Markup | None
     n_left = history.count(State.STOPPED) + history.count(State.PAUSED)
     if not rungs and not n_left:
         return None
-    left = f"{counted(n_left, 'trial')} ended" if n_left else "No trial ended"
-    lead = paragraph(f"{left} before the last step. {_safety(rungs)}")
+    if not n_left:
+        return section("stopping", "Early stopping", paragraph("No trial ended before the last step."))
+    lead = paragraph(f"{counted(n_left, 'trial')} ended before the last step. {_safety(rungs)}")
     rows: list[list[Content | float]] = [[one.step, one.until, float(f"{one.correlation:.2f}"), one.n] for one in rungs]
     columns = ["rung", "until", "rank correlation", "trials"]
     numbers = table(columns, rows, caption="How the order at a rung agrees with the order at the end") if rows else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cotune.explain.confirmation import Confirmation
 from cotune.explain.course import Point, course, middle
 from cotune.explain.failures import failures
-from cotune.explain.insight import Importance, Insight
+from cotune.explain.insight import TRUSTED, Importance, Insight
 from cotune.records import CAUSES, History, State
 from cotune.report.confirmation import flattery
 from cotune.report.markup import Content, Markup, tag, together
@@ -146,7 +146,7 @@ def _found(insight: Insight, is_one_of_several: bool) -> Iterator[Content]:
     of = f" for {insight.objective}" if is_one_of_several else ""
     ranked = sorted(insight.importance.values(), key=lambda one: -one.total.value)
     matter = [one for one in ranked if one.total.value >= _MATTERS][:3]
-    if matter:
+    if matter and (insight.explained or 0.0) >= TRUSTED:
         yield together([f"What mattered most{of}: ", ", then ".join(map(_with_share, matter)), "."])
     if insight.rule:
         yield together([strong(insight.rule.rstrip(".")), "."])

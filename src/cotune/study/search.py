@@ -74,7 +74,7 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
         executor, why = chosen_executor(log, workshop.target, planner, workshop.executor)
         panel.note(why)
         trainer = executor.equip(equipment)
-        stack.callback(lambda: _hand_over(log.refresh(), workshop))
+        stack.callback(lambda: hand_over(log.refresh(), workshop))
         stack.callback(lambda: keeper.tidy(log.refresh()))
         stack.callback(trainer.close)
 
@@ -119,7 +119,7 @@ def training_threads(log: Log, target: Target) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _hand_over(history: History, workshop: Workshop) -> None:
+def hand_over(history: History, workshop: Workshop) -> None:
     """Write the best model's weights to `best.safetensors` in the study's folder, and its schedule, if it has any."""
     number = history.best() if len(history.objectives) == 1 else None
     if workshop.path is None or number is None:

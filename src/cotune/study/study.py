@@ -354,19 +354,22 @@ class Study:
         arguments.check_confirmed(top, seeds)
         target = self._require_target("confirm")
         executor, _ = search.chosen_executor(self._log, target, self._planner(Budget()), self._asked_executor)
-        return confirm.confirm(self._log, target, executor, top=top, seeds=seeds)
+        found = confirm.confirm(self._log, target, executor, top=top, seeds=seeds)
+        search.hand_over(self._log.refresh(), search.Workshop(target, executor, self._checkpoints, self._home))
+        return found
 
     @property
     def confirmation(self) -> Confirmation | None:
         """What the last `confirm` found; None if there was none, or new results came since."""
         return confirmation_of(self._log.refresh())
 
-    def refit(self, data: Literal["all", "train"] = "all", seed: int = 0) -> Fit:
+    def refit(self, data: Literal["all", "train"] = "all", seed: int | None = None) -> Fit:
         """Train the best configuration anew and hand back the model.
 
-        data: "all" trains on all samples that are not sealed, and its metrics are those on these same samples; "train"
-        on those that trained in the search, validated on the others. A schedule that the search found
-        (`study.best.schedule`) is followed. `Fit.test()` opens the sealed test set. seed: of weights, order and noise.
+        data: "all" trains on all of `Task(data=)` that is not sealed, and its metrics are those on these same samples,
+        unless there are others to validate on; "train" trains on what the trial trained on (with cross-validation, its
+        first fold) and validates as it did. A schedule that the search found (`study.best.schedule`) is followed.
+        `Fit.test()` opens the sealed test set. seed: of weights, order and noise; None for 0, or the trial's own.
         """
         from cotune.training import fit  # loads torch
 
@@ -375,9 +378,12 @@ class Study:
         task = self._require_target("refit").task
         if task is None:
             raise StudyError("study.refit() trains a ct.Task; call your function with study.best.config")
-        schedule = self.best.schedule
-        what = schedule if schedule.changing else self.best.config
-        return fit(task.undivided() if data == "all" else task, what, seed=seed, split_seed=self.seed)
+        best = self.best
+        what = best.schedule if best.schedule.changing else best.config
+        if data == "all":
+            return fit(task.undivided(), what, seed=arguments.checked_seed(seed or 0), split_seed=self.seed)
+        own = integer(self.seed, Purpose.TRIAL, best.number)
+        return fit(task, what, seed=own if seed is None else arguments.checked_seed(seed), split_seed=self.seed)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""

@@ -111,10 +111,10 @@ class Holdout:
 class KFold:
     """Cross-validation: each of `folds` parts of the samples validates a model that the others train.
 
-    A trial's metrics are means over its folds, and `<metric>_se` their standard errors. folds: at least 2. reshuffle:
-    new folds for every trial; without it, all trials of a study share theirs. race: the folds of a trial train one
-    after another, so that `ct.Race` can stop one that is worse on its first folds; without it, side by side. Stratified
-    where integer classes are known; with `Task(groups=)`, a group is never divided.
+    A trial's metrics are means over its folds, and `<objective>_se` is the objective's standard error. folds: at least
+    2. reshuffle: new folds for every trial; without it, all trials of a study share theirs. race: the folds of a trial
+    train one after another, so that `ct.Race` can stop one that is worse on its first folds; without it, side by side.
+    Stratified where integer classes are known; with `Task(groups=)`, a group is never divided.
     """
 
     folds: int = 5
@@ -201,7 +201,11 @@ class Foreign:
     n_folds: int
     reshuffle: bool = False
     race: ClassVar[bool] = False
-    is_ordered: ClassVar[bool] = False
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is scikit-learn's own splitter of time series."""
+        return type(self.splitter).__name__ == "TimeSeriesSplit"
 
     @property
     def is_random(self) -> bool:
@@ -222,8 +226,9 @@ class Foreign:
             train, held = list(splitter.split(np.zeros((len(pool), 1)), pool.labels, pool.groups))[fold]
         except (ValueError, TypeError, IndexError) as error:
             raise TaskError(
-                f"validation={splitter!r} cannot divide {len(pool)} samples: {error} "
-                f"(it was given {_told(pool)}; groups come from Task(groups=))"
+                f"validation={splitter!r} cannot divide the {len(pool)} samples that are not sealed: {error} (it was "
+                f"given {_told(pool)}; groups come from Task(groups=); what says beforehand how samples are divided "
+                "needs test=None or a test set of its own)"
             ) from error
         if not len(train) or not len(held):
             raise TaskError(f"validation={splitter!r} leaves fold {fold} without samples.")
@@ -238,6 +243,9 @@ def is_splitter(value: object) -> bool:
 def foreign(splitter: Any, pool: Pool) -> Foreign:
     """A splitter of scikit-learn's kind as a division. Raises TaskError if it does not say into how many folds."""
     try:
+        state = getattr(splitter, "random_state", None)
+        if not (state is None or isinstance(state, (int, np.integer))):
+            raise TaskError(f"validation={splitter!r} draws anew every time; use an integer or None as random_state=.")
         n = int(splitter.get_n_splits(np.zeros((len(pool), 1)), pool.labels, pool.groups))
     except (ValueError, TypeError) as error:
         raise TaskError(f"validation={splitter!r} does not say how many folds it makes: {error}") from error

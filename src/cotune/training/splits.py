@@ -46,8 +46,8 @@ class Sources:
     """Where the parts come from.
 
     validation: samples of its own; else `division` says how the data are divided. test: samples of its own; else
-    `sealed` rows (m,) of the data or a `test_share` of them, if anything is. groups (n,): which samples of the data
-    belong together.
+    `sealed` rows (m,) of the data, while the `kept` ones train and validate, or a `test_share` of them, if anything is.
+    groups (n,): which samples of the data belong together.
     """
 
     data: Samples
@@ -56,6 +56,7 @@ class Sources:
     test: Samples | None = None
     test_share: float | None = None
     sealed: Rows | None = None
+    kept: Rows | None = None
     groups: Rows | None = None
 
     def to(self, device: torch.device) -> Sources:
@@ -86,8 +87,13 @@ class Sources:
     def outer(self, division: Division, split_seed: int) -> list[Sources]:
         """The same once for each fold of another division, whose held-out samples are sealed."""
         draw = partial(seeds.generator, split_seed, Purpose.SPLIT, _OUTER)
-        sealed = (division.divide(self.pool, draw, fold)[1] for fold in range(division.n_folds))
-        return [replace(self, sealed=rows) for rows in sealed]
+        parts = (division.divide(self.pool, draw, fold) for fold in range(division.n_folds))
+        return [replace(self, kept=kept, sealed=sealed) for kept, sealed in parts]
+
+    @property
+    def has_sealed(self) -> bool:
+        """Whether there is a test part."""
+        return not (self.test is None and self.test_share is None and self.sealed is None)
 
     @property
     def pool(self) -> Pool:
@@ -98,8 +104,8 @@ class Sources:
     def _sealed(self, split_seed: int) -> tuple[Pool, Part | None]:
         """What is not sealed, and what is."""
         whole = self.pool
-        if self.sealed is not None:
-            return whole.only(np.setdiff1d(whole.rows, self.sealed)), self._part(self.sealed)
+        if self.sealed is not None and self.kept is not None:
+            return whole.only(self.kept), self._part(self.sealed)
         if self.test_share is None:
             return whole, None if self.test is None else _whole(self.test)
         if self.division is not None and self.division.is_ordered:

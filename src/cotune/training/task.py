@@ -151,16 +151,20 @@ class Task:
         """The same task, where all that is not sealed trains; its metrics are those on what it trained on."""
         return self._with(self._sources.undivided())
 
-    def outer(self, folds: int | Division = 5, *, seed: int = 0) -> list[Task]:
+    def outer(self, folds: int | KFold | TimeSeries = 5, *, seed: int = 0) -> list[Task]:
         """The task once for each outer fold of nested cross-validation: the fold's samples are its sealed test set.
 
         A search over each, `Study(part, space, path=f"runs/{i}").optimize(trials=50).best.test()`, says how good what
         the whole search finds is on average. folds: how many, or a `KFold` or `TimeSeries`. seed: of the folds. Raises
         TaskError if the task seals samples already.
         """
-        if self.test is not None:
-            raise TaskError("task.outer() seals each fold in turn; leave test= out of the task.")
+        if self._sources.has_sealed:
+            raise TaskError("task.outer() seals each fold in turn; leave test= out of the task, and outer folds whole.")
         division = KFold(folds) if isinstance(folds, int) else folds
+        if not isinstance(division, (KFold, TimeSeries)):
+            raise TaskError(
+                f"task.outer(folds={folds!r}) takes a number of folds, ct.KFold(...) or ct.TimeSeries(...)."
+            )
         return [self._with(sources) for sources in self._sources.outer(division, seed)]
 
     def _with(self, sources: Sources) -> Task:
@@ -191,6 +195,8 @@ def _validated(source: Sources, validation: Any, workers: int) -> Sources:
         return replace(source, division=validation)
     if validation is None or isinstance(validation, (int, float)):
         return replace(source, division=Holdout(check_share(validation, "validation=")))
+    if isinstance(validation, type):
+        raise TaskError(f"validation={validation.__name__} is a class; pass an object: {validation.__name__}(...).")
     if is_splitter(validation):
         return replace(source, division=foreign(validation, source.pool))
     return replace(source, validation=samples(validation, "validation", workers))
