@@ -47,9 +47,9 @@ print("not reached", flush=True)
 """
 
 
-def run(kind: str, folder: Path, *signals: signal.Signals) -> tuple[int, float, str, str]:
+def run(kind: str, folder: Path, *signals: signal.Signals, program: str = PROGRAM) -> tuple[int, float, str, str]:
     """Exit code, seconds from the first signal to the end, standard output and error."""
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, kind, str(folder)]
+    command = [sys.executable, "-W", "ignore", "-c", program, kind, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "running\n"
     time.sleep(0.1)
@@ -106,3 +106,28 @@ def test_a_search_in_another_thread_leaves_signals_alone() -> None:
     thread.start()
     thread.join()
     assert len(results[0].trials) == 3
+
+
+CONFIRMED = """
+import sys, time
+import cotune as ct
+
+def train(trial):
+    if is_slow:
+        print("running", flush=True)
+        time.sleep(1.0)
+    return trial.config.x
+
+is_slow = False
+study = ct.Study(train, {"x": (0.0, 1.0)}, minimize="loss", path=sys.argv[2], strategy="random")
+study.optimize(trials=3, progress=False)
+is_slow = True
+study.confirm(top=2, seeds=4)
+print("not reached", flush=True)
+"""
+
+
+def test_a_signal_ends_a_confirmation_as_it_ends_a_search(tmp_path: Path) -> None:
+    returncode, seconds, out, err = run("confirm", tmp_path, signal.SIGTERM, program=CONFIRMED)
+    assert returncode == 143 and seconds < 5 and "not reached" not in out
+    assert "what was trained is kept" in err

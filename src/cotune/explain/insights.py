@@ -35,6 +35,8 @@ def _little(history: History, found: Results) -> Insight:
     """What can be said without a model."""
     n = len(found)
     why = f"{n} {'result' if n == 1 else 'results'} so far: importance needs at least {FEWEST}"
+    if n and n == history.space.size:
+        why = f"all {n} configurations were tried; importance needs at least {FEWEST} results"
     if n >= FEWEST:
         why = f"all {n} results are {found.sign * float(found.losses[0]):.5g}: no hyperparameter made a difference"
     return Insight(

@@ -23,9 +23,10 @@ def front(study: Study, ax: Axes | None = None, *, objectives: tuple[str, str] |
     if len(names) < 2:
         raise StudyError(f"ct.plots.front(study) needs two objectives, and the study has {names[0]!r} alone: "
                          "draw ct.plots.history(study)")  # fmt: skip
-    x, y = objectives or (names[0], names[1])
-    if unknown := {x, y} - set(names):
-        raise StudyError(f"ct.plots.front(objectives=...) takes two of {', '.join(names)}, not {', '.join(unknown)}")
+    chosen = tuple(objectives or names[:2])
+    if len(chosen) != 2 or len({*chosen} & {*names}) != 2:
+        raise StudyError(f"ct.plots.front(objectives={objectives!r}) takes two of {', '.join(names)}")
+    x, y = chosen
     ax = axes_for(ax)
     pairs = {n: known.metrics(n) for n in range(len(known)) if {x, y} <= set(known.metrics(n))}
     if not pairs:

@@ -104,7 +104,8 @@ def _against(known: Sequence[Point], best: Point, history: History, who: str) ->
     is_start = history.strategy(first.number) == "start"
     what = f"trial {first.number}{', the starting point' if is_start else ''} ({shown(first.value)})"
     than_first = f"{_apart(best.value, first.value)} better than {what}" if first != best else ""
-    than_half = f"{_apart(best.value, half)} better than the median of {counted(len(known), 'trial')} that came as far"
+    median = f"the median of {counted(len(known), 'trial')} that came as far"
+    than_half = f"{_apart(best.value, half)} better than {median}" if best.value != half else f"as good as {median}"
     since = sum(point.number > best.number and point.is_contender for point in known)
     stale = f" None of the {since} after it that came as far beat it." if since > 1 else ""
     return f"{who} {' and '.join(part for part in (than_first, than_half) if part)}.{stale}"
