@@ -178,3 +178,9 @@ def test_a_space_can_be_pickled_and_copied():
     for twin in (pickle.loads(pickle.dumps(ARTICLE)), copy.deepcopy(ARTICLE)):
         assert twin == ARTICLE
         assert twin.sample(np.random.default_rng(0)) == ARTICLE.sample(np.random.default_rng(0))
+
+
+def test_the_baseline_is_the_first_start_or_else_the_defaults_and_middles() -> None:
+    assert dict(Space(x=(0.0, 1.0), k=["a", "b"]).baseline()) == {"x": 0.5, "k": "a"}
+    assert Space(x=Float(0.0, 1.0, default=0.2), start=[{"x": 0.7}]).baseline()["x"] == 0.7
+    assert Space(x=(0.0, 1.0), require=[lambda c: c.x > 0.9]).baseline() is None

@@ -76,12 +76,13 @@ def demo(
 ) -> None:
     """Tune a small network on the bundled digits.
 
-    Downloads nothing. The same line again has nothing left to do; more trials continue the study.
+    Downloads nothing. A page about it, report.html, is written into the study's folder. The same line again has nothing
+    left to do; more trials continue the study.
     """
     with Study(digits_task(epochs), digits_space(), path=path, strategy=strategy, seed=seed) as study:
         study.optimize(trials, stop=stop, tolerance=tolerance, target=target_of(targets), patience=patience)
         require_result(study)
-        test = study.best.test()
+        test, page = study.best.test(), study.report(path / "report.html")
         if is_json:
             documents.print_json({**documents.of_study(study), "test": test})
         else:
@@ -90,3 +91,4 @@ def demo(
             names = ["accuracy", "f1", "auc", "loss"]
             scores = {"validation": study.best.metrics, "sealed test set": test}
             print_table(["", *names], [[part, *[shown(s[name]) for name in names]] for part, s in scores.items()])
+            click.echo(f"\nall of it as a page: {page}")

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cotune.config import Config
-from cotune.errors import ConfigError, StudyError
+from cotune.errors import StudyError
 from cotune.explain.insight import TRUSTED, Insight
 from cotune.explain.results import Floats, Results, are_alike, results
 from cotune.explain.rungs import rungs
@@ -55,7 +54,7 @@ def _much(history: History, found: Results) -> Insight:
     from cotune.explain.surrogate import ROWS, landscape, surrogate
     from cotune.numerics.threads import one_thread
 
-    start, best = _start(history), history.config(_best(history, found))
+    start, best = history.space.baseline(), history.config(_best(history, found))
     with one_thread():
         model = surrogate(history.space, found, history.seed)
         spread = landscape(model)
@@ -79,13 +78,6 @@ def _much(history: History, found: Results) -> Insight:
         rule=words, hints=hints(history.space, found, dependence), explained=model.explained,
         rungs=rungs(history, found.objective), notes=tuple(notes),
     )  # fmt: skip
-
-
-def _start(history: History) -> Config | None:
-    try:
-        return history.space.default()
-    except ConfigError:
-        return None
 
 
 def _best(history: History, found: Results) -> int:

@@ -151,6 +151,16 @@ class Space:
         """The configuration of all defaults and middles; ConfigError if a rule forbids it."""
         return self.complete({})
 
+    def baseline(self) -> Config | None:
+        """What one would take without a search: the first start point, or else all defaults and middles.
+
+        None if a rule forbids these.
+        """
+        try:
+            return next(iter(self.starts), None) or self.default()
+        except ConfigError:
+            return None
+
     def examples(self) -> list[Config]:
         """Few legal configurations with every parameter active, and every choice that a condition looks at, in one.
 

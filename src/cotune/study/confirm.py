@@ -11,7 +11,7 @@ import torch
 from numpy.random import Generator
 
 from cotune.config import Config
-from cotune.errors import ConfigError, NoResult, StudyError
+from cotune.errors import NoResult, StudyError
 from cotune.executors.equipment import CheckpointStore, Equippable
 from cotune.executors.executor import ENDS, Executor
 from cotune.executors.objective import OfTask
@@ -45,7 +45,7 @@ def confirm(log: Log, target: Target, executor: Equippable, *, top: int, seeds: 
     history = log.refresh()
     if len(history.objectives) > 1:
         raise StudyError("study.confirm() compares trials by one objective; this study has several")
-    seen, default = history.n_results, _default(history)
+    seen, default = history.n_results, history.space.baseline()
     same = next((number for number in history.contenders() if history.config(number) == default), None)
     chosen = candidates(history, top)
     if same is not None and same not in chosen:
@@ -85,14 +85,6 @@ def candidates(history: History, top: int) -> list[int]:
 
 def _draw(history: History) -> Generator:
     return generator(history.seed, Purpose.CONFIRM)
-
-
-def _default(history: History) -> Config | None:
-    """The space's first start, or else its defaults and middles, if a rule does not forbid these."""
-    try:
-        return next(iter(history.space.starts), None) or history.space.default()
-    except ConfigError:
-        return None
 
 
 def _fresh(target: Target) -> Target:
