@@ -246,7 +246,7 @@ def test_ordered_and_interrupted_equals_uninterrupted(tmp_path: Path, kind: str)
         before = programs._progress(str(path)) if path.exists() else 0
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as search:
             while n_signals < 4 and search.poll() is None:
-                if path.exists() and programs._progress(str(path)) > before + 6:
+                if path.exists() and programs._progress(str(path)) > before + 3:
                     time.sleep(chance.uniform(0.0, 0.1))
                     search.send_signal(signal.SIGINT)
                     n_signals += 1

@@ -110,7 +110,7 @@ class Processes:
         threads = self.threads or equipment.settled("threads of a worker", 1 if self.ordered else share_of_threads(n))
         return Pool(
             outfit, replace(equipment, judge=judge), places(n, threads),
-            lanes=inner.trials(equipment.objective) if isinstance(inner, Fused) else 1,
+            lanes=inner.trials(equipment.objective) if isinstance(inner, Fused) else getattr(inner, "lanes", 1),
             at_once=self._settled_at_once(equipment) if self.ordered else None,
             trial_timeout=self.trial_timeout,
             memory_limit=None if self.memory_limit is None else checked_limit(self.memory_limit),
