@@ -302,7 +302,7 @@ def test_a_signal_ends_the_search_and_its_workers_within_five_seconds(tmp_path: 
         begun = time.monotonic()
         search.send_signal(number)
         assert search.wait(timeout=10) == 128 + number
-        assert time.monotonic() - begun < 8  # five on a machine that has nothing else to do
+        assert time.monotonic() - begun < 5
         assert "Resume with the same line" in search.stderr.read()
     assert len(children) == 3  # two workers, and who outlives the search if it is killed
     assert not any(Path(f"/proc/{child}").exists() for child in children)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cotune.cli.layout import print_facts, print_table
 from cotune.explain import Insight, Rungs, Share, Step
+from cotune.explain.insight import DOUBTFUL, SAFE
 from cotune.printable import printable
 from cotune.spelled import counted, shown
 
@@ -14,7 +15,6 @@ _WIDTH = 68
 _MOST_ROWS = 12
 _MOST_STEPS = 6
 _INTERACTION = 0.02
-_SAFE, _DOUBTFUL = 0.8, 0.5
 
 
 def print_insight(found: Insight) -> None:
@@ -78,8 +78,8 @@ def _step(step: Step) -> str:
 
 def _rung(rung: Rungs) -> str:
     """Whether it was safe to stop trials there."""
-    verdict = "safe to stop" if rung.correlation >= _SAFE else "stopping there is a gamble"
-    if _DOUBTFUL <= rung.correlation < _SAFE:
+    verdict = "safe to stop" if rung.correlation >= SAFE else "stopping there is a gamble"
+    if DOUBTFUL <= rung.correlation < SAFE:
         verdict = "stopping there loses some good ones"
     trials = counted(rung.n, "trial")
     return f"step {rung.step} of {rung.until}: ranks agree {rung.correlation:.2f} with the end ({trials}), {verdict}"

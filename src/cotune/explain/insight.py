@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from cotune.printable import printable
 from cotune.records import JsonValue
 
+SAFE, DOUBTFUL = 0.8, 0.5
+"""Rank correlations of a rung with the end: from the first one on stopping there is safe, below the other a gamble."""
 TRUSTED = 0.5
 """Below this share of the differences explained, what an insight says is a first guess."""
 

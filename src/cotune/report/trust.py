@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cotune.explain.failures import FailureKind, failures
-from cotune.explain.insight import Insight, Rungs
+from cotune.explain.insight import DOUBTFUL, SAFE, Insight, Rungs
 from cotune.records import CAUSES, History, State
 from cotune.report.markup import Content, Markup
 from cotune.report.parts import code, paragraph, section, table
 from cotune.spelled import counted, first_line
 
-_SAFE, _DOUBTFUL = 0.8, 0.5
 _MOST_NUMBERS = 12
 _MOST_CHARACTERS = 200
 
@@ -67,8 +66,8 @@ def _safety(rungs: tuple[Rungs, ...]) -> str:
         f"The order at step {first.step} agrees with that at step {first.until} to {first.correlation:.2f} "
         f"(rank correlation of {counted(first.n, 'trial')})"
     )
-    if first.correlation >= _SAFE:
+    if first.correlation >= SAFE:
         return f"{sign}: stopping was safe, as far as those tell that went on."
-    if first.correlation >= _DOUBTFUL:
+    if first.correlation >= DOUBTFUL:
         return f"{sign}: the best survived more likely than not, and some good ones may have been stopped."
     return f"{sign}: stopping was little better than chance. A later first rung would be safer."

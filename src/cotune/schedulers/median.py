@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from cotune.errors import StudyError
 from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Stop, Suggestion, whole_number
 from cotune.records.following import Follower, followed
-from cotune.schedulers.unfinished import unfinished, unstopped
+from cotune.schedulers.unfinished import require_one_objective, unfinished, unstopped
 
 
 class _Averages(Follower):
@@ -52,11 +51,7 @@ class MedianStopping:
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
     ) -> list[Action]:
         """Stop or resume what is paused, by number; free slots get new trials."""
-        if len(history.objectives) > 1:
-            raise StudyError(
-                f"scheduler='median' compares one objective, the study has {len(history.objectives)}. "
-                "Use scheduler='asha', which ranks several."
-            )
+        require_one_objective(history, "median")
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
         averages, last = followed(self._cache, history, lambda: _Averages(history)), history.steps

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cotune.config import Config
-from cotune.errors import StudyError
 from cotune.records import Action, Arrival, Draw, History, JsonValue, Resume, Stop, Suggestion, steps_of_fold
 from cotune.records.following import Follower, followed
 from cotune.schedulers.rungs import require_reported
-from cotune.schedulers.unfinished import unfinished, unstopped
+from cotune.schedulers.unfinished import require_one_objective, unfinished, unstopped
 
 _ROUNDING = 1e-9
 """A fold's loss comes from two means: what is worse by no more than this share of them may be equal."""
@@ -54,11 +53,7 @@ class Race:
         self, history: History, slots: int, suggest: Callable[[int], list[Suggestion]], draw: Draw
     ) -> list[Action]:
         """Stop or resume what is paused, by number; free slots get new trials."""
-        if len(history.objectives) > 1:
-            raise StudyError(
-                f"scheduler='race' compares one objective, the study has {len(history.objectives)}. "
-                "Use scheduler='asha', which ranks several."
-            )
+        require_one_objective(history, "race")
         if history.steps is None:
             return unfinished(history, slots, suggest, None)
         incumbent = followed(self._cache, history, lambda: _Incumbent(history))

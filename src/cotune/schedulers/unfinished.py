@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 
 from cotune.config import Config
+from cotune.errors import StudyError
 from cotune.records import Action, History, JsonValue, Resume, Start, Stop, Suggestion
+
+
+def require_one_objective(history: History, name: str) -> None:
+    """Raise StudyError where the scheduler of that name would have to compare several objectives."""
+    if len(history.objectives) > 1:
+        raise StudyError(
+            f"scheduler={name!r} compares one objective, the study has {len(history.objectives)}. "
+            "Use scheduler='asha', which ranks several."
+        )
 
 
 def unfinished(

@@ -28,6 +28,8 @@ from cotune.executors.processes.worker import Assignment, Worker, in_words
 from cotune.records import ATTEMPTS, Checkpointed, Event, Job, Reclaimed, Released
 
 PATIENCE_S = 3.0
+_FAREWELL_S = 1.0
+"""So long all idle workers together may take to end by themselves: a signal ends a search within five seconds."""
 """Once somebody asked to stop, a worker has so long to come to an epoch's end."""
 _TICK_S = 0.1
 _STARTS = 3
@@ -99,8 +101,9 @@ class Pool:
         self._queue.clear()
         for worker in self._workers:
             worker.dismiss()
+        until = time.monotonic() + _FAREWELL_S
         for worker in self._workers:
-            worker.see_off()
+            worker.see_off(until)
         self._workers.clear()
         self._resources.close()
 

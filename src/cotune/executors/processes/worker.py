@@ -106,9 +106,9 @@ class Worker:
         """Let it end by itself, which it does if it is idle."""
         self._post(Goodbye())
 
-    def see_off(self) -> None:
-        """After `dismiss`: see to it that it is gone."""
-        self._await_end(0.0 if self.in_hand else _PATIENCE_S)
+    def see_off(self, until: float) -> None:
+        """After `dismiss`: see to it that it is gone; until then, by the steady clock, it may end by itself."""
+        self._await_end(0.0 if self.in_hand else until - time.monotonic())
         self.kill()
 
     @property
