@@ -42,6 +42,7 @@ from cotune.records import (
 )
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.xdist_group("processes")
 IMPATIENT = {"each": Inline(checkpoint_s=0.0)}
 
 

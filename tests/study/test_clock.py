@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cotune as ct
 
 UNSTEADY = """
@@ -46,6 +48,7 @@ def searched(folder: Path, *before: Path) -> list[tuple[object, ...]]:
         return [(t.state, dict(t.config), dict(t.metrics), study.history.epoch(t.number)) for t in study.trials]
 
 
+@pytest.mark.xdist_group("processes")
 def test_a_clock_that_is_set_changes_nothing(tmp_path: Path) -> None:
     """Leases, limits and budgets are kept by the steady clock alone, in the search and in its workers."""
     (tmp_path / "sitecustomize.py").write_text(UNSTEADY, encoding="utf-8")

@@ -334,6 +334,7 @@ def test_a_failed_trial_does_not_void_a_confirmation() -> None:
         assert made.confirmation is not None
 
 
+@pytest.mark.xdist_group("processes")
 def test_trainings_in_processes_score_the_same() -> None:
     def found(executor: object) -> Confirmation:
         task = ct.Task(

@@ -13,6 +13,8 @@ import pytest
 import cotune as ct
 from cotune.records import State
 
+pytestmark = pytest.mark.xdist_group("processes")
+
 PROGRAM = """
 import sys, time, hashlib
 import cotune as ct

@@ -24,7 +24,7 @@ from cotune.records import State
 from study import programs
 from study.test_resume import exported
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 

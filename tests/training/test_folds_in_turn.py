@@ -109,6 +109,7 @@ def test_a_fold_that_was_trained_in_a_lane_holds_no_memory_of_its_neighbours() -
     assert n_sharing(5) == n_sharing(2)
 
 
+@pytest.mark.xdist_group("processes")
 def test_a_race_in_processes_is_the_same_as_one_in_this() -> None:
     apart = searched(ct.Processes(workers=1, ordered=True, at_once=1), trials=4)
     assert facts(apart) == facts(searched(trials=4))
