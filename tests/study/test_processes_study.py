@@ -20,6 +20,8 @@ from torch.utils.data import TensorDataset
 
 import cotune as ct
 from cotune.errors import StudyStopped
+from cotune.executors.processes import pool
+from cotune.executors.processes.worker import Worker
 from cotune.records import State
 from study import programs
 from study.test_resume import exported
@@ -309,3 +311,28 @@ def test_a_signal_ends_the_search_and_its_workers_within_five_seconds(tmp_path: 
     with ct.Study.open(path) as study:
         assert {(trial.state, trial.attempts) for trial in study.trials} == {(State.WAITING, 0)}
         assert study.trials[1].checkpoint is not None
+
+
+def test_no_worker_is_started_for_a_search_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def counted(*arguments: object) -> Worker:
+        started.append(Worker(*arguments))
+        return started[-1]
+
+    def train(trial: object) -> None:
+        for epoch in trial.epochs():
+            if trial.number == 3 and epoch == 1:
+                raise KeyboardInterrupt
+            trial.report(value=trial.config.x + epoch)
+            time.sleep(0.01 if trial.number else 1.5)  # the others have left, and ended, while it is waited for
+
+    monkeypatch.setattr(pool, "Worker", counted)
+    study = ct.Study(
+        train, {"x": (0.0, 1.0)}, minimize="value", epochs=1000, strategy="random", scheduler="none",
+        executor=ct.Processes(workers=4),
+    )  # fmt: skip
+    with pytest.raises(ct.Interrupted):
+        study.optimize(trials=4, progress=False)
+    assert len(started) == 4
+    assert all(worker.has_ended for worker in started)

@@ -28,9 +28,9 @@ from cotune.executors.processes.worker import Assignment, Worker, in_words
 from cotune.records import ATTEMPTS, Checkpointed, Event, Job, Reclaimed, Released
 
 PATIENCE_S = 3.0
+"""Once somebody asked to stop, a worker has so long to come to an epoch's end."""
 _FAREWELL_S = 1.0
 """So long all idle workers together may take to end by themselves: a signal ends a search within five seconds."""
-"""Once somebody asked to stop, a worker has so long to come to an epoch's end."""
 _TICK_S = 0.1
 _STARTS = 3
 """So many workers in a row may end before they are ready; the very first may not."""
@@ -65,7 +65,7 @@ class Pool:
         self._workers: list[Worker] = []
         try:
             self._workers += [self._started(place) for place in places]
-            while not any(worker.is_ready for worker in self._workers):
+            while not (equipment.interruption.is_requested or any(worker.is_ready for worker in self._workers)):
                 self._listen(_TICK_S, _nobody_trains_yet)
         except BaseException:
             self.close()
@@ -118,8 +118,10 @@ class Pool:
             raise StudyError(f"a worker cannot be started: {error}. Use fewer workers, or free memory.") from error
 
     def _replace(self, worker: Worker) -> None:
+        """A worker is gone: another one takes its place, unless the search ends."""
         self._workers.remove(worker)
-        self._workers.append(self._started(worker.place))
+        if not self._equipment.interruption.is_requested:
+            self._workers.append(self._started(worker.place))
 
     def _hand_out(self) -> None:
         if not self._queue:

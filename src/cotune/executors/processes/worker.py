@@ -107,8 +107,9 @@ class Worker:
         self._post(Goodbye())
 
     def see_off(self, until: float) -> None:
-        """After `dismiss`: see to it that it is gone; until then, by the steady clock, it may end by itself."""
-        self._await_end(0.0 if self.in_hand else until - time.monotonic())
+        """After `dismiss`: see to it that it is gone. Idle, it may end by itself until then, by the steady clock."""
+        if self.is_ready and not self.in_hand:
+            self._await_end(until - time.monotonic())
         self.kill()
 
     @property
