@@ -79,7 +79,7 @@ def cnn(size: int) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is trained. size: digits have size x size pixels."""
+    """What is trained. size: digits have size x size pixels. amp: in mixed precision, all three."""
 
     name: str
     model: Callable[[], nn.Module]
@@ -87,6 +87,14 @@ class Case:
     batch: int = 32
     size: int = 8
     lanes: tuple[int, ...] = LANES
+    amp: bool = False
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """Of a batch, by itself."""
+        if not self.amp:
+            return F.cross_entropy(model(x), y)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return F.cross_entropy(model(x), y)
 
 
 CASES = (
@@ -100,6 +108,10 @@ CASES = (
     Case("cnn 16-32 on 8x8", lambda: cnn(8)),
     Case("transformer d32 of 2 layers over 8 tokens", Transformer),
     Case("cnn 16-32 on 28x28", lambda: cnn(28), size=28, lanes=(4, 16)),
+    Case("mlp 64-128-10 in mixed precision", lambda: mlp(64), amp=True),
+    Case("mlp 64-128-10 in mixed precision", lambda: mlp(64), batch=128, amp=True),
+    Case("cnn 16-32 on 8x8 in mixed precision", lambda: cnn(8), amp=True),
+    Case("transformer d32 of 2 layers in mixed precision", Transformer, amp=True),
 )
 
 
@@ -140,24 +152,24 @@ def optimizer(case: Case, model: nn.Module, *, one_kernel: bool) -> Optimizer:
 
 def sequential(case: Case, x: Tensor, y: Tensor) -> Iterator[None]:
     """Steps of the well-written loop, where the data is."""
-    model, loss = case.model().to(x.device), nn.CrossEntropyLoss()
+    model = case.model().to(x.device)
     update, draw = optimizer(case, model, one_kernel=True), torch.Generator().manual_seed(0)
     while True:
         for rows in torch.randperm(len(x), generator=draw).to(x.device).split(case.batch):
             update.zero_grad(set_to_none=True)
-            loss(model(x.index_select(0, rows)), y.index_select(0, rows)).backward()
+            case.loss(model, x.index_select(0, rows), y.index_select(0, rows)).backward()
             update.step()
             yield
 
 
 def usual(case: Case, x: Tensor, y: Tensor) -> Iterator[None]:
     """Steps of the loop with a DataLoader."""
-    model, loss = case.model(), nn.CrossEntropyLoss()
+    model = case.model()
     update, loader = optimizer(case, model, one_kernel=False), DataLoader(TensorDataset(x, y), case.batch, shuffle=True)
     while True:
         for inputs, target in loader:
             update.zero_grad()
-            loss(model(inputs), target).backward()
+            case.loss(model, inputs, target).backward()
             update.step()
             yield
 
@@ -175,7 +187,14 @@ def microseconds(steps: Iterator[None], seconds: float) -> float:
 def measure(case: Case, n_lanes: int, *, windows: int, seconds: float) -> dict[str, Any]:
     """seconds: the least that a window takes."""
     data = digits(case.size)
-    task = ct.Task(model=lambda config: case.model(), data=data, loss=nn.CrossEntropyLoss(), epochs=1000, device="cpu")
+    task = ct.Task(
+        model=lambda config: case.model(),
+        data=data,
+        loss=nn.CrossEntropyLoss(),
+        epochs=1000,
+        device="cpu",
+        amp=case.amp,
+    )
     rows = task.splits(seed=0, split_seed=0, device=torch.device("cpu")).train.rows
     x, y = (part[rows] for part in data)
     with Isolated() as isolated:

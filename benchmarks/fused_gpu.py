@@ -29,7 +29,14 @@ STEPS = 3
 
 def task(case: Case, device: str) -> ct.Task:
     data = digits(case.size)
-    return ct.Task(model=lambda config: case.model(), data=data, loss=nn.CrossEntropyLoss(), epochs=1000, device=device)
+    return ct.Task(
+        model=lambda config: case.model(),
+        data=data,
+        loss=nn.CrossEntropyLoss(),
+        epochs=1000,
+        device=device,
+        amp=case.amp,
+    )
 
 
 def runs(case: Case, of: ct.Task, numbers: list[int], isolated: Isolated) -> list[Run]:

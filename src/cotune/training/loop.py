@@ -23,7 +23,7 @@ from cotune.training.randomness import Isolated
 from cotune.training.samples import Batch
 from cotune.training.schedules import Pacer
 from cotune.training.splits import Part, prefix
-from cotune.training.step import Forward, PlainStep, Step, criterion, user_step
+from cotune.training.step import Forward, PlainStep, Step, criterion, short_float, user_step
 from cotune.training.takeover import Trained, misfit, take_over, untrained
 from cotune.training.task import Task
 
@@ -81,7 +81,8 @@ class Run:
             "optimizer": untrained(self.optimizer), "scheduler": untrained(self.scheduler), "batches": self.n_batches,
         }  # fmt: skip
         self.forward = Forward(self.model, criterion(task, config, self.device), self.device, amp=task.amp)
-        self._scaler = torch.amp.GradScaler(self.device.type, enabled=task.amp and self.device.type == "cuda")
+        self.scales_loss = task.amp and short_float(self.device) == torch.float16
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.scales_loss)
         self._step = self._made_step()
         self.best: Best | None = None
 

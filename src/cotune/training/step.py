@@ -42,18 +42,18 @@ class Criterion:
 
 @final
 class Forward:
-    """A model and its loss on a batch, in the task's precision."""
+    """A model and its loss on a batch, in the task's precision, which holds inside `precision`."""
 
     def __init__(self, model: nn.Module, criterion: Criterion, device: torch.device, *, amp: bool) -> None:
         self.model = model
         self.criterion = criterion
-        self._precision: AbstractContextManager[object] = contextlib.nullcontext()
+        self.precision: AbstractContextManager[object] = contextlib.nullcontext()
         if amp:
-            self._precision = torch.autocast(device.type, torch.float16 if device.type == "cuda" else torch.bfloat16)
+            self.precision = torch.autocast(device.type, short_float(device))
 
     def __call__(self, batch: Batch) -> tuple[Any, Tensor]:
         """The model's output and the loss, a scalar."""
-        with self._precision:
+        with self.precision:
             output = self.model(*batch.inputs, **batch.named)
             return output, self.criterion(output, batch.target)
 
@@ -98,6 +98,12 @@ class PlainStep:
     def _clip(self) -> None:
         if self._max_norm is not None:
             nn.utils.clip_grad_norm_(self._forward.model.parameters(), self._max_norm)
+
+
+def short_float(device: torch.device) -> torch.dtype:
+    """What mixed precision mixes in: bfloat16, or float16 on CUDA devices from before 2020, which lack it."""
+    lacks_it = device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.float16 if lacks_it else torch.bfloat16
 
 
 def user_step(step: UserStep, model: nn.Module, optimizer: Optimizer, config: Config) -> Step:

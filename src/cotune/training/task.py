@@ -58,8 +58,8 @@ class Task:
     groups: (n,) names of what belongs together (a patient, a day); no split divides a group.
     step: (model, batch, optimiser, config) -> loss; replaces the training step. The batch is (x, ..., target), or a
         dict with the target under "target". It does its own zero_grad, backward and step.
-    device: "auto" takes CUDA where it is; in a study, what its executor says. amp: mixed precision (bfloat16 on the
-        CPU, float16 on CUDA).
+    device: "auto" takes CUDA where it is; in a study, what its executor says. amp: mixed precision (bfloat16; float16
+        with scaled losses on CUDA devices that lack it).
     num_workers: processes that read a Dataset.
     """
 

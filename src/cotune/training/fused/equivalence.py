@@ -29,6 +29,8 @@ from cotune.training.samples import Batch
 
 _TOLERANCE = 1e-9
 _STEPS = 2
+_NEAR = 2**-5
+"""Four times the rounding of a bfloat16."""
 _SHARES, _MIDDLE = (0.25, 0.5, 0.75), 0.4
 _ODD = 1.4
 """In pieces: a batch of two, of which the second is not full."""
@@ -72,7 +74,7 @@ def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int],
             raise Unfusable("draws from a global generator other than torch's")
         _compare_evaluation(population, twins, seed)
         _require_own_names(population)
-    _rehearse([build(number, config) for number, config in enumerate(configs)], form)
+    _rehearse(configs, build, seed, form)
 
 
 def _prepared(run: Run, number: int, form: Form) -> Run:
@@ -98,11 +100,22 @@ def _overwrite_globals(build: Build, config: Config) -> None:
         build(2, {**dict(config), **{name: _other(value, 2) for name, value in config_numbers(config).items()}})
 
 
-def _rehearse(runs: Sequence[Run], form: Form) -> None:
+def _rehearse(
+    configs: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int], None], form: Form
+) -> None:  # fmt: skip
     """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
-    for number, run in enumerate(runs if form.lifts else ()):
-        _vary(run, number)
+    runs, twins = ([build(number, config) for number, config in enumerate(configs)] for _ in range(2))
+    for number, run in enumerate([*runs, *twins] if form.lifts else ()):
+        _vary(run, number % len(configs))
     population = Population(runs, form)
+    outputs, losses = population.rehearsed(_EVALUATED)
+    for lane, run in enumerate(population.runs if runs[0].task.amp else ()):
+        twin = twins[runs.index(run)]
+        batch = next(iter(twin.train.samples.batches(twin.order(0), _EVALUATED, torch.Generator())))
+        output, loss = _evaluated(twin, seed, batch)
+        _require_near(losses[lane], loss, "the loss in mixed precision")
+        if isinstance(outputs, Tensor) and isinstance(output, Tensor):
+            _require_near(outputs[lane], output, "the output in mixed precision")
     population.step(next(population.begin([0] * len(runs))))
     population.rehearsed(_EVALUATED)
 
@@ -239,13 +252,18 @@ def _compare_evaluation(population: Population, twins: Sequence[Run], seed: Call
     n = min(_EVALUATED, *(run.n_used for run in twins))
     outputs, losses = population.rehearsed(n)
     for lane, run in enumerate(twins):
-        run.model.eval()
-        seed(seeds.integer(run.seed, Purpose.NOISE))
-        with torch.no_grad():
-            output, loss = run.forward(next(iter(_batches(run, n))))
+        output, loss = _evaluated(run, seed, next(_batches(run, n)))
         _require(losses[lane], loss, "the loss in evaluation mode")
         if isinstance(outputs, Tensor) and isinstance(output, Tensor):
             _require(outputs[lane], output, "the output in evaluation mode")
+
+
+def _evaluated(run: Run, seed: Callable[[int], None], batch: Batch) -> tuple[Any, Tensor]:
+    """A run's output and loss by itself."""
+    run.model.eval()
+    seed(seeds.integer(run.seed, Purpose.NOISE))
+    with torch.no_grad():
+        return run.forward(batch)
 
 
 def _adopt(population: Population, lane: int, run: Run) -> None:
@@ -277,6 +295,16 @@ def _require(fused: Tensor, plain: Tensor, what: str) -> None:
     gap = float((fused - plain).abs().max())
     if not gap <= _TOLERANCE * scale and not (math.isnan(gap) and torch.equal(fused.isnan(), plain.isnan())):
         raise Unfusable(f"{what} differs by {gap:.1e}")
+
+
+def _require_near(fused: Tensor, plain: Tensor, what: str) -> None:
+    """The same numbers but for rounding, in the same type."""
+    if fused.dtype != plain.dtype:
+        raise Unfusable(f"{what} is {fused.dtype} in a lane, and {plain.dtype} alone")
+    if plain.is_floating_point() and plain.numel():
+        scale, gap = float(plain.double().abs().max()), float((fused.double() - plain.double()).abs().max())
+        if not gap <= _NEAR * scale:
+            raise Unfusable(f"{what} differs by {gap:.1e}")
 
 
 def _many_batches(run: Run, seed: Callable[[int], None]) -> Iterator[Batch]:

@@ -47,8 +47,8 @@ def per_lane(function: Callable[..., Any], n_lanes: int, inputs: Any) -> Any:
     _set_vmap_fallback_warning_enabled(False)  # a rule that is missing costs time, which is measured anyway
     level = _vmap_increment_nesting(n_lanes, "error")
     try:
-        result = function(_mapped(lambda tensor: _add_batch_dim(tensor, 0, level), inputs))
-        return _mapped(lambda tensor: _remove_batch_dim(tensor, level, n_lanes, 0), result)
+        result = function(mapped(lambda tensor: _add_batch_dim(tensor, 0, level), inputs))
+        return mapped(lambda tensor: _remove_batch_dim(tensor, level, n_lanes, 0), result)
     finally:
         _vmap_decrement_nesting()
         _set_vmap_fallback_warning_enabled(True)
@@ -63,7 +63,7 @@ def across(function: Callable[..., Any], n_lanes: int, inputs: tuple[Any, ...]) 
         result = function(*whole)
     finally:
         push_dynamic_layer_stack(layer)
-    return _mapped(lambda tensor: _add_batch_dim(tensor, 0, level), result)
+    return mapped(lambda tensor: _add_batch_dim(tensor, 0, level), result)
 
 
 def depth() -> int:
@@ -85,14 +85,15 @@ def _whole(value: Any, n_lanes: int) -> Any:
     return inner if at == 0 else inner.movedim(at, 0)
 
 
-def _mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:
+def mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:
+    """Tensors, or tuples, lists, dicts of them and other things, with each tensor changed."""
     match values:
         case Tensor():
             return change(values)
         case dict():
-            return {name: _mapped(change, value) for name, value in values.items()}
+            return {name: mapped(change, value) for name, value in values.items()}
         case tuple() if hasattr(values, "_fields"):
-            return type(values)(*[_mapped(change, value) for value in values])
+            return type(values)(*[mapped(change, value) for value in values])
         case tuple() | list():
-            return type(values)(_mapped(change, value) for value in values)
+            return type(values)(mapped(change, value) for value in values)
     return values

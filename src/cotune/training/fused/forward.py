@@ -15,6 +15,7 @@ from cotune.training.fused import zeros
 from cotune.training.fused.escape import depth, per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
+from cotune.training.fused.precision import Casts
 from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
 from cotune.training.fused.stacked import Stacked, held
@@ -41,7 +42,9 @@ class LaneForward:
         modules = [loss for loss in losses if isinstance(loss, nn.Module)]
         self._losses = Stacked(modules) if modules else None
         self._marks = _marks([run.model for run in runs], form.padding, self.models)
-        self._lanewise = Lanewise(lanes, follows_zeros=bool(form.padding))
+        self._precision = first.forward.precision
+        casts = Casts(device) if first.task.amp else None
+        self._lanewise = Lanewise(lanes, follows_zeros=bool(form.padding), casts=casts)
         places = numbers(first) if lifts else {}
         own = [{place: getattr(module_at(run, place), place[1]) for place in places} for run in runs]
         configs = [config_numbers(run.forward.criterion.config) if lifts else {} for run in runs]
@@ -57,7 +60,7 @@ class LaneForward:
         own, of_config = ([value[:n] for value in some.values()] for some in (self._numbers, self._configs))
         values = self.models.tensors(n), losses, own, of_config, batch
         no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
-        with told_by_line(self._builder), self._lanewise, no_hooks:
+        with told_by_line(self._builder), self._precision, self._lanewise, no_hooks:
             self._lanewise.refusal = None
             output, loss = per_lane(lambda values: self._lane(*values), n, values)
             if self._lanewise.refusal is not None:

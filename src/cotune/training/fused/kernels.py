@@ -162,8 +162,12 @@ def batch_norm(
     x: Tensor, running: tuple[Tensor, Tensor] | None, affine: tuple[Tensor, Tensor] | None, momentum: Any, eps: Any, *,
     training: bool,
 ) -> Tensor:  # fmt: skip
-    """x (K, n, c, ...) as `functional.batch_norm` has it; running means and variances (K, c) are updated in place."""
+    """x (K, n, c, ...) as `functional.batch_norm` has it; running means and variances (K, c) are updated in place.
+
+    What is shorter than single precision is computed in that, as torch does it.
+    """
     whole = x.contiguous().view(*x.shape[:3], -1)
+    whole = whole.float() if whole.dtype.itemsize < torch.float32.itemsize else whole
     if training:
         n = whole.shape[1] * whole.shape[3]
         with torch.no_grad():
@@ -177,4 +181,4 @@ def batch_norm(
     one = whole.new_ones(())
     weight, bias = (t[:, None, :, None] for t in affine) if affine is not None else (one, one - 1)
     result: Tensor = _BatchNorm.apply(whole, mean, variance, weight, bias, eps, training)  # type: ignore[no-untyped-call]
-    return result.view(x.shape)
+    return result.view(x.shape).to(x.dtype)

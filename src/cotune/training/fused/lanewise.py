@@ -20,7 +20,8 @@ from torch.overrides import TorchFunctionMode
 from cotune.training.fused import zeros
 from cotune.training.fused.escape import across, depth, is_of_lanes
 from cotune.training.fused.lanes import Lanes
-from cotune.training.fused.operations import OPERATIONS
+from cotune.training.fused.operations import OPERATIONS, RECURRENT
+from cotune.training.fused.precision import Casts
 from cotune.training.fused.refusal import Unfusable
 
 
@@ -28,13 +29,14 @@ from cotune.training.fused.refusal import Unfusable
 class Lanewise(TorchFunctionMode):
     """In force while the code of lanes runs under torch.vmap.
 
-    follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them. refusal: of
-    something else that was tried. depth: of the code that is followed, as `escape.depth` tells it.
+    follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them. casts: of a
+    model in mixed precision. refusal: of something else that was tried. depth: of the code that is followed, as
+    `escape.depth` tells it.
     """
 
-    def __init__(self, lanes: Lanes, *, follows_zeros: bool) -> None:
+    def __init__(self, lanes: Lanes, *, follows_zeros: bool, casts: Casts | None) -> None:
         super().__init__()
-        self._lanes, self._follows_zeros = lanes, follows_zeros
+        self._lanes, self._follows_zeros, self._casts = lanes, follows_zeros, casts
         self.refusal: Unfusable | None = None
         self.depth = 0
 
@@ -69,6 +71,13 @@ class Lanewise(TorchFunctionMode):
         raise refusal
 
     def _done(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        if self._casts is None or (func not in OPERATIONS and _can_be_opened(func)):
+            return self._called(func, args, named)
+        if func in RECURRENT:
+            raise Unfusable("uses recurrent layers in mixed precision")
+        return self._casts.apply(func, args, named, self._called)
+
+    def _called(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         operation = OPERATIONS.get(func)
         if operation is not None:
             result = operation(self._lanes, *args, **named)
@@ -84,10 +93,14 @@ class Lanewise(TorchFunctionMode):
             return across(lambda made: made.clone(memory_format=torch.contiguous_format), len(self._lanes), (made,))
         if named.get("out") is not None and is_of_lanes(named["out"]):
             return named["out"].copy_(func(*args, **{name: v for name, v in named.items() if name != "out"}))
-        if isinstance(func, FunctionType) and func.__globals__ is vars(functional):
+        if _can_be_opened(func):
             with self:
                 return _opened(func)(*args, **named)
         return func(*args, **named)
+
+
+def _can_be_opened(func: Any) -> bool:
+    return isinstance(func, FunctionType) and func.__globals__ is vars(functional)
 
 
 def _has_mask(index: Any) -> bool:

@@ -287,3 +287,9 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     torch.rand_like: _random(_uniform, is_like=True),
     torch.randn_like: _random(_normal, is_like=True),
 }
+
+RECURRENT = frozenset({
+    torch._VF.rnn_tanh, torch._VF.rnn_relu, torch._VF.gru, torch._VF.lstm, torch._VF.rnn_tanh_cell,
+    torch._VF.rnn_relu_cell, torch._VF.gru_cell, torch._VF.lstm_cell,
+})  # fmt: skip
+"""Those whose parts have precisions of their own."""

@@ -74,8 +74,8 @@ def signature(run: Run, form: Form) -> Hashable:
     """Equal for runs that can be lanes of one pass. Raises Unfusable for a run that cannot be a lane at all."""
     if run.task.step is not None:
         raise Unfusable("the task has a step= of its own")
-    if run.task.amp:
-        raise Unfusable("amp=True is not vectorised")
+    if run.scales_loss:
+        raise Unfusable("amp=True scales losses on this device, which has no bfloat16")
     kind_of(run.optimizer)
     train, held = run.train.samples, run.splits.validation.samples
     if not isinstance(train, InMemory) or not isinstance(held, InMemory):
