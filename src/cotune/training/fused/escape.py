@@ -7,7 +7,7 @@ does not promise to keep: where they are missing, Unfusable is raised, and trial
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -83,6 +83,19 @@ def _whole(value: Any, n_lanes: int) -> Any:
         return value[None].expand(n_lanes, *value.shape)
     at, inner = maybe_get_bdim(value), get_unwrapped(value)
     return inner if at == 0 else inner.movedim(at, 0)
+
+
+def tensors(values: Any) -> Iterator[Tensor]:
+    """Those in tuples, lists and dicts, in the order of `mapped`."""
+    match values:
+        case Tensor():
+            yield values
+        case dict():
+            for value in values.values():
+                yield from tensors(value)
+        case tuple() | list():
+            for value in values:
+                yield from tensors(value)
 
 
 def mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:

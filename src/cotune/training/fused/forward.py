@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,19 @@ from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
 _Key = TypeVar("_Key")
+
+
+class Inputs(NamedTuple):
+    """What a pass is computed from, each (n, ...): the models' tensors, parameters first, and those of the losses.
+
+    own, of_config: the numbers in which lanes differ, of modules and of what the loss reads of its configuration.
+    """
+
+    models: list[Tensor]
+    losses: list[Tensor]
+    own: list[Tensor]
+    of_config: list[Tensor]
+    batch: Batch
 
 
 @final
@@ -55,14 +68,22 @@ class LaneForward:
 
         Raises Unfusable with the line that cannot be vectorised.
         """
+        return self.run(self.inputs(batch))
+
+    def inputs(self, batch: Batch) -> Inputs:
+        """All that the pass over a batch is computed from."""
         n = len(batch.target)
         losses = [] if self._losses is None else self._losses.tensors(n)
         own, of_config = ([value[:n] for value in some.values()] for some in (self._numbers, self._configs))
-        values = self.models.tensors(n), losses, own, of_config, batch
+        return Inputs(self.models.tensors(n), losses, own, of_config, batch)
+
+    def run(self, inputs: Inputs) -> tuple[Any, Tensor]:
+        """As for a batch, with these tensors in place of what the lanes have."""
+        n = len(inputs.batch.target)
         no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
         with told_by_line(self._builder), self._precision, self._lanewise, no_hooks:
             self._lanewise.refusal = None
-            output, loss = per_lane(lambda values: self._lane(*values), n, values)
+            output, loss = per_lane(lambda values: self._lane(*values), n, inputs)
             if self._lanewise.refusal is not None:
                 raise self._lanewise.refusal
         return output, loss

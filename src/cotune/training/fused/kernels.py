@@ -12,8 +12,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from cotune.training.fused.refusal import Unfusable
-
 _FEW = 32
 """A matrix product with so few columns is several times slower than its transpose (measured with MKL)."""
 
@@ -66,8 +64,6 @@ class _CrossEntropy(torch.autograd.Function):
         target = target.where(is_counted, 0)[:, None]
         if weight is None:
             weight = is_counted.to(log_p.dtype) / is_counted.sum(-1, keepdim=True)
-        elif not bool(is_counted.all()):
-            raise Unfusable("ignores samples, and batches are cut into pieces")
         weight = weight.to(log_p.dtype)
         score, s = log_p.gather(1, target)[:, 0], None
         if smoothing is not None:
@@ -93,7 +89,7 @@ def cross_entropy(
 ) -> Tensor:
     """The mean cross-entropy of each lane, as `nn.CrossEntropyLoss` has it for class indices without class weights.
 
-    weights: (K, n), what each sample counts; None for the mean.
+    weights: (K, n), what each sample counts, where none is ignored; None for the mean.
     """
     result: Tensor = _CrossEntropy.apply(logits, target, smoothing, ignored, weights)  # type: ignore[no-untyped-call]
     return result

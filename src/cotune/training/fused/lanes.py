@@ -8,8 +8,9 @@ the same bits whether a trial trains in a lane or by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -25,11 +26,31 @@ Fill = Callable[[Tensor, torch.Generator, int], object]
 
 
 @final
+@dataclass(slots=True)
+class Notes:
+    """What a pass has of its lanes besides tensors, so that it can be made again.
+
+    drawn: the noise, in order; draws: how to draw it anew. read: values that left torch. truths: flags that have to be
+    true. left: the noise that a pass takes which is made again; None in one that draws.
+    """
+
+    drawn: list[Tensor] = field(default_factory=list)
+    draws: list[Callable[[], Tensor]] = field(default_factory=list)
+    read: list[Tensor] = field(default_factory=list)
+    truths: list[Tensor] = field(default_factory=list)
+    left: list[Tensor] | None = None
+
+
+@final
 class Lanes:
-    """K lanes. weights (K, samples): what each sample's loss counts in this pass; None where losses are plain means."""
+    """K lanes. weights (K, samples): what each sample's loss counts in this pass; None where losses are plain means.
+
+    notes: where passes leave notes, if anywhere.
+    """
 
     def __init__(self, n_lanes: int, device: torch.device) -> None:
         self.weights: Tensor | None = None
+        self.notes: Notes | None = None
         self._generators = [torch.Generator(device) for _ in range(n_lanes)]
         self._device = device
         self._parts: Parts | None = None
@@ -50,11 +71,38 @@ class Lanes:
         self.weights, self._parts = (None, None) if tick is None else (tick.weights, tick.parts)
         self._n_calls, self._n = 0, len(self._generators) if tick is None else len(tick.steps)
 
+    def numbers(self, value: Any) -> list[float]:
+        """One per lane, from a number or (K,) of them."""
+        if not isinstance(value, Tensor):
+            return [float(value)] * self._n
+        if self.notes is not None:
+            self.notes.read.append(value)
+        return list(value.tolist())
+
+    def require(self, truth: Tensor, reason: str) -> None:
+        """Raises Unfusable with that reason unless the flag is true, also where the pass is made again."""
+        if self.notes is not None:
+            self.notes.truths.append(truth)
+            if self.notes.left is not None:
+                return
+        if not bool(truth):
+            raise Unfusable(reason)
+
     def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks = _NONE) -> Tensor:
         """(K, *shape): each lane filled by itself. Of a batch in pieces, all is drawn with the first.
 
         marks: where lanes have sizes of their own; the rest draws nothing, and has zeros.
         """
+        if self.notes is None:
+            return self._drawn_by_lanes(shape, dtype, fill, marks)
+        if self.notes.left is not None:
+            return self.notes.left.pop(0)
+        drawn = self._drawn_by_lanes(shape, dtype, fill, marks)
+        self.notes.drawn.append(drawn.clone())  # the code may change it
+        self.notes.draws.append(lambda: self._drawn_by_lanes(shape, dtype, fill, marks))
+        return drawn
+
+    def _drawn_by_lanes(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks) -> Tensor:
         drawn = torch.empty((self._n, *shape), dtype=dtype, device=self._device)
         if self.weights is not None and (not shape or shape[0] != self.weights.shape[1] or 0 in marks):
             raise Unfusable("draws noise whose first dimension is not the samples")

@@ -26,11 +26,7 @@ def _across(lanes: Lanes, function: Callable[..., Any], *inputs: Any) -> Any:
 
 def _kept(lanes: Lanes, shape: Sequence[int], dtype: torch.dtype, p: Any) -> Any:
     """A lane's mask: 0 with probability p, 1 otherwise."""
-    return _across(lanes, lambda p: lanes.kept(shape, dtype, _numbers(p, len(lanes)), is_scaled=False), p)
-
-
-def _numbers(value: Any, n_lanes: int) -> list[float]:
-    return value.tolist() if isinstance(value, Tensor) else [float(value)] * n_lanes
+    return _across(lanes, lambda p: lanes.kept(shape, dtype, lanes.numbers(p), is_scaled=False), p)
 
 
 def _linear(lanes: Lanes, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
@@ -48,12 +44,12 @@ def _feature_dropout(lanes: Lanes, input: Tensor, p: Any = 0.5, training: bool =
 
 
 def _masked(lanes: Lanes, input: Tensor, shape: Sequence[int], p: Any, training: bool, inplace: bool) -> Tensor:
-    n, strides = len(lanes), input.stride()
+    strides = input.stride()
     places = sorted(range(len(shape)), key=lambda at: strides[at], reverse=True)  # drawn in the order of the memory
     marks = {places.index(at): sizes for at, sizes in marks_of(input).items()}
 
     def drawn(p: Any) -> Tensor:
-        mask = lanes.kept([shape[at] for at in places], input.dtype, _numbers(p, n), marks=marks)
+        mask = lanes.kept([shape[at] for at in places], input.dtype, lanes.numbers(p), marks=marks)
         return mask.permute(0, *[1 + places.index(at) for at in range(len(shape))])
 
     mask = _across(lanes, drawn, p)
@@ -89,9 +85,13 @@ def _cross_entropy(
         if not isinstance(smoothing, Tensor):
             smoothing = torch.tensor(smoothing, dtype=input.dtype, device=input.device) if smoothing else None
         weights = lanes.weights
-        return _across(
-            lanes, lambda x, y, s: kernels.cross_entropy(x, y, s, ignore_index, weights), input, target, smoothing
-        )
+
+        def run(x: Tensor, y: Tensor, s: Tensor | None) -> Tensor:
+            if weights is not None:
+                lanes.require((y != ignore_index).all(), "ignores samples, and batches are cut into pieces")
+            return kernels.cross_entropy(x, y, s, ignore_index, weights)
+
+        return _across(lanes, run, input, target, smoothing)
     if isinstance(label_smoothing, Tensor):
         raise Unfusable("smooths labels differently in each lane in an unusual loss")
     return NotImplemented
@@ -144,7 +144,7 @@ def _recurrent(cell: recurrent.Cell, n_states: int) -> Callable[..., Any]:
         states = hidden if isinstance(hidden, (tuple, list)) else (hidden,)
 
         def run(x: Tensor, p: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-            numbers = _numbers(p, len(lanes)) if train else []
+            numbers = lanes.numbers(p) if train else []
 
             def drop(x: Tensor) -> Tensor:
                 return x * lanes.kept(x.shape[1:], x.dtype, numbers) if any(numbers) else x

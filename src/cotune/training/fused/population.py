@@ -13,6 +13,7 @@ from cotune.seeds import Purpose
 from cotune.training.fused.forward import LaneForward
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
+from cotune.training.fused.passes import Passes
 from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
@@ -44,6 +45,7 @@ class Population:
         self._forward = LaneForward(self._members, self._lanes, form)
         self._parameters = self._forward.models.parameters
         self._leaves: Mapping[str, Tensor] = self._parameters
+        self._passes = Passes(self._forward, self._lanes, len(self._parameters))
         self._optimizers = self._side_by_side()
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
@@ -91,10 +93,10 @@ class Population:
         """(n,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
         self._go_on_with(len(tick.steps))
-        losses = self._forward(tick.batch)[1]
         with told_by_line(self._members[0].task.model):
-            losses.sum().backward()
-        return losses.detach()[:-1]
+            losses, gradients = self._passes(tick.batch)
+        _add(gradients, list(self._leaves.values()))
+        return losses[:-1]
 
     def update(self, tick: Tick) -> None:
         """Lanes whose batch is complete: clip, update, and go on with the schedules."""
@@ -228,6 +230,20 @@ class Population:
     def _back(self, values: Sequence[Measured]) -> list[Measured]:
         """One per run of the population's order -> in the order that runs came in."""
         return [value for _, value in sorted(zip(self._order, values, strict=True), key=lambda pair: pair[0])]
+
+
+def _add(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> None:
+    """To those of the batch so far, each in memory of its own, for it will be changed."""
+    places = {parameter.data_ptr() for parameter in parameters}
+    for gradient, parameter in zip(gradients, parameters, strict=True):
+        if gradient is None:
+            continue
+        if parameter.grad is not None:
+            parameter.grad.add_(gradient)
+            continue
+        is_own = gradient.is_contiguous() and gradient.data_ptr() not in places
+        parameter.grad = gradient if is_own else gradient.clone(memory_format=torch.contiguous_format)
+        places.add(gradient.data_ptr())
 
 
 def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from cotune.training.fused.escape import across, mapped
+from cotune.training.fused.escape import across, mapped, tensors
 
 _Call = tuple[list[Any], dict[str, Any]]
 _Types = list[torch.dtype]
@@ -35,7 +35,7 @@ class Casts:
         Called inside `escape.per_lane`, with one lane's tensors.
         """
         kind, call = self._device.type, (list(args), dict(named))
-        if not torch.is_autocast_enabled(kind) or not any(_can_be_cast(tensor.dtype) for tensor in _tensors(call)):
+        if not torch.is_autocast_enabled(kind) or not any(_can_be_cast(tensor.dtype) for tensor in tensors(call)):
             return stand_in(func, args, named)
         key = func, tuple(_types(call)), torch.get_autocast_dtype(kind)
         if key not in self._known:
@@ -60,13 +60,13 @@ class Casts:
         forked = torch.random.fork_rng([self._device] if kind == "cuda" else [])
         with torch.no_grad(), torch.autocast(kind, dtype, enabled=is_mixed), forked, suppress(Exception):
             zeros = mapped(lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype, device=self._device), call)
-            return [tensor.dtype.to_real() for tensor in _tensors(func(*zeros[0], **zeros[1]))]
+            return [tensor.dtype.to_real() for tensor in tensors(func(*zeros[0], **zeros[1]))]
         return []
 
 
 def _returned(result: Any, types: _Types) -> Any:
     """The results in these types: vmap's rules compute some in longer ones."""
-    own = [tensor.dtype for tensor in _tensors(result)]
+    own = [tensor.dtype for tensor in tensors(result)]
     if len(own) != len(types) or all(a == b or not _can_be_cast(a) for a, b in zip(own, types, strict=True)):
         return result
     left = iter(types)
@@ -90,10 +90,6 @@ def _types(values: Any) -> Iterator[Any]:
             yield leaf.dtype
         elif isinstance(leaf, torch.dtype | str):
             yield leaf
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    return (leaf for leaf in _leaves(values) if isinstance(leaf, Tensor))
 
 
 def _leaves(values: Any) -> Iterator[Any]:
