@@ -103,10 +103,10 @@ class LaneOptimizer:
             for group in self._groups
         ]
 
-    def step(self, which: Sequence[bool], parameters: Mapping[str, Tensor]) -> None:
+    def step(self, which: Sequence[bool], gradients: Mapping[str, Tensor]) -> None:
         """Update those lanes of the population, all parameters that have a gradient; changes the gradients.
 
-        which: of its first lanes. parameters: those of the first lanes, which have the gradients.
+        which: of its first lanes. gradients: of the first lanes, by the parameters' names.
         """
         own = which[self._lanes]
         if not any(own):
@@ -120,7 +120,7 @@ class LaneOptimizer:
                 if not any(own[block.place[0]]):
                     continue
                 if name not in flat:
-                    gradient = parameters[name].grad
+                    gradient = gradients.get(name)
                     flat[name] = None if gradient is None else _rows(gradient[self._lanes])
                 gradient = flat[name]
                 if gradient is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.passes import Passes
 from cotune.training.fused.refusal import told_by_line
 from cotune.training.fused.signature import EXACT, Form
-from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
+from cotune.training.fused.ticks import Parts, Phase, Tick, n_pieces, phases, pieces, taken, whole
 from cotune.training.loop import Run
 
 Measured = dict[str, float] | Exception
@@ -44,7 +46,8 @@ class Population:
         self._lanes = Lanes(len(self._members), self._device)
         self._forward = LaneForward(self._members, self._lanes, form)
         self._parameters = self._forward.models.parameters
-        self._leaves: Mapping[str, Tensor] = self._parameters
+        self._gradients: dict[str, Tensor] = {}
+        self._begun: _Begun | None = None
         self._passes = Passes(self._forward, self._lanes, len(self._parameters))
         self._optimizers = self._side_by_side()
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
@@ -92,20 +95,21 @@ class Population:
     def gradients(self, tick: Tick) -> Tensor:
         """(n,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
-        self._go_on_with(len(tick.steps))
         with told_by_line(self._members[0].task.model):
-            losses, gradients = self._passes(tick.batch)
-        _add(gradients, list(self._leaves.values()))
+            losses, found = self._passes(tick.batch)
+        self._gradients = _by_name(found, self._parameters)
+        if self._begun is not None:
+            self._begun.add_to(self._gradients)
+        self._begun = None if tick.parts is None else _begun(tick.parts, tick.steps, self._gradients, self._device)
         return losses[:-1]
 
     def update(self, tick: Tick) -> None:
         """Lanes whose batch is complete: clip, update, and go on with the schedules."""
         if any(tick.steps):
             if self._norms is not None:
-                _clip(self._leaves.values(), self._norms[: len(tick.steps)], tick.steps)
+                _clip(self._gradients.values(), self._norms[: len(tick.steps)], tick.steps)
             for optimizer in self._optimizers:
-                optimizer.step(tick.steps, self._leaves)
-            self._forget_gradients(tick.steps)
+                optimizer.step(tick.steps, self._gradients)
             paced = [run for lane, run in self._paced if lane < len(tick.steps) and tick.steps[lane]]
             for run in paced:
                 run.pacer.after_batch()
@@ -160,7 +164,7 @@ class Population:
 
     def gradient(self, name: str) -> Tensor | None:
         """Of a parameter, (n, ...), of the lanes that were in the last tick."""
-        return self._leaves[name].grad
+        return self._gradients.get(name)
 
     @property
     def buffers(self) -> Mapping[str, Tensor]:
@@ -172,26 +176,6 @@ class Population:
         if tick.parts is not None:
             return torch.from_numpy(tick.parts.size[:-1]).to(self._device)
         return 1.0 if self._members[0].task.loss_is_sum else float(tick.batch.target.shape[1])
-
-    def _go_on_with(self, n: int) -> None:
-        """Have the first n lanes train; of a batch that they are amid they take the gradients along."""
-        leaves = self._forward.models.leaves(n)
-        if leaves is not self._leaves:
-            for name, parameter in leaves.items():
-                before, self._leaves[name].grad = self._leaves[name].grad, None
-                parameter.grad = None if before is None or len(before) < n else before[:n]
-            self._leaves = leaves
-
-    def _forget_gradients(self, steps: Sequence[bool]) -> None:
-        """Of the lanes whose batch was complete."""
-        if all(steps):
-            for parameter in self._leaves.values():
-                parameter.grad = None
-            return
-        kept = torch.tensor([not step for step in steps], device=self._device)
-        for parameter in self._leaves.values():
-            if parameter.grad is not None:
-                parameter.grad.mul_(kept.view(-1, *[1] * (parameter.grad.dim() - 1)))
 
     def _side_by_side(self) -> list[LaneOptimizer]:
         kinds = [self._kinds[at] for at in (*self._order, self._order[-1])]
@@ -232,23 +216,43 @@ class Population:
         return [value for _, value in sorted(zip(self._order, values, strict=True), key=lambda pair: pair[0])]
 
 
-def _add(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> None:
-    """To those of the batch so far, each in memory of its own, for it will be changed."""
-    places = {parameter.data_ptr() for parameter in parameters}
-    for gradient, parameter in zip(gradients, parameters, strict=True):
-        if gradient is None:
-            continue
-        if parameter.grad is not None:
-            parameter.grad.add_(gradient)
-            continue
-        is_own = gradient.is_contiguous() and gradient.data_ptr() not in places
-        parameter.grad = gradient if is_own else gradient.clone(memory_format=torch.contiguous_format)
-        places.add(gradient.data_ptr())
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The gradients of batches that are not complete, by parameter: (m, ...) of m lanes."""
+
+    lanes: Tensor
+    gradients: Mapping[str, Tensor]
+
+    def add_to(self, gradients: dict[str, Tensor]) -> None:
+        """To those of the batches' next pieces, (n, ...)."""
+        for name, gradient in self.gradients.items():
+            gradients[name].index_add_(0, self.lanes, gradient)
 
 
-def _clip(parameters: Iterable[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:
+def _begun(
+    parts: Parts, steps: Sequence[bool], gradients: Mapping[str, Tensor], device: torch.device
+) -> _Begun | None:  # fmt: skip
+    """Of the lanes that are amid a batch after a piece; None if none is."""
+    (lanes,) = np.nonzero((parts.n > 0) & ~np.array(steps))
+    if not len(lanes):
+        return None
+    chosen = torch.from_numpy(lanes).to(device)
+    return _Begun(chosen, {name: gradient.index_select(0, chosen) for name, gradient in gradients.items()})
+
+
+def _by_name(found: Sequence[Tensor | None], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gradients, where there are any, each in memory of its own, for it will be changed."""
+    places, gradients = {parameter.data_ptr() for parameter in parameters.values()}, dict[str, Tensor]()
+    for name, gradient in zip(parameters, found, strict=True):
+        if gradient is not None:
+            is_own = gradient.is_contiguous() and gradient.data_ptr() not in places
+            gradients[name] = gradient if is_own else gradient.clone(memory_format=torch.contiguous_format)
+            places.add(gradient.data_ptr())
+    return gradients
+
+
+def _clip(gradients: Collection[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:
     """Scale the gradient of each lane that steps so that its norm is at most `norms` (K,), as clip_grad_norm_ does."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     squared = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])
     total = torch.linalg.vector_norm(squared, dim=0)
     norms = norms.to(total.dtype)
