@@ -273,7 +273,7 @@ class _FusedExecutor:
             others = {run for lane in self._training for run in lane.due} - set(key)
             for known in [known for known in self._populations if not others.issuperset(known)]:
                 self._dissolve(self._populations.pop(known))
-            self._populations[key] = Population(key, seats[0].kind.form)
+            self._populations[key] = seats[0].kind.population(key)
         return self._populations[key]
 
     def _dissolve(self, population: Population) -> None:

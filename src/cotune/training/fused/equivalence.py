@@ -104,20 +104,31 @@ def _rehearse(
     configs: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int], None], form: Form
 ) -> None:  # fmt: skip
     """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
-    runs, twins = ([build(number, config) for number, config in enumerate(configs)] for _ in range(2))
-    for number, run in enumerate([*runs, *twins] if form.lifts else ()):
-        _vary(run, number % len(configs))
+    runs = [_rehearsing(build, number, config, form) for number, config in enumerate(configs)]
     population = Population(runs, form)
+    if runs[0].task.amp:
+        twins = [_rehearsing(build, number, config, form) for number, config in enumerate(configs)]
+        _compare_in_mixed_precision(population, [twins[runs.index(run)] for run in population.runs], seed)
+    population.step(next(population.begin([0] * len(runs))))
+    population.rehearsed(_EVALUATED)
+
+
+def _rehearsing(build: Build, number: int, config: Mapping[str, Any], form: Form) -> Run:
+    run = build(number, config)
+    if form.lifts:
+        _vary(run, number)
+    return run
+
+
+def _compare_in_mixed_precision(population: Population, twins: Sequence[Run], seed: Callable[[int], None]) -> None:
+    """In evaluation mode, before anything was trained."""
     outputs, losses = population.rehearsed(_EVALUATED)
-    for lane, run in enumerate(population.runs if runs[0].task.amp else ()):
-        twin = twins[runs.index(run)]
-        batch = next(iter(twin.train.samples.batches(twin.order(0), _EVALUATED, torch.Generator())))
-        output, loss = _evaluated(twin, seed, batch)
+    for lane, run in enumerate(twins):
+        batch = next(iter(run.train.samples.batches(run.order(0), _EVALUATED, torch.Generator())))
+        output, loss = _evaluated(run, seed, batch)
         _require_near(losses[lane], loss, "the loss in mixed precision")
         if isinstance(outputs, Tensor) and isinstance(output, Tensor):
             _require_near(outputs[lane], output, "the output in mixed precision")
-    population.step(next(population.begin([0] * len(runs))))
-    population.rehearsed(_EVALUATED)
 
 
 def _generators() -> tuple[object, str, bytes]:

@@ -43,13 +43,14 @@ class Inputs(NamedTuple):
 class LaneForward:
     """What `Forward` is for one run, for K runs of one signature.
 
-    models: their stacked tensors. names_read: what the loss has read of its configuration so far.
+    models: their stacked tensors. builder: the function that made them. names_read: what the loss has read of its
+    configuration so far.
     """
 
     def __init__(self, runs: Sequence[Run], lanes: Lanes, form: Form) -> None:
         first, device, lifts = runs[0], runs[0].device, form.lifts
         self.models = Stacked([run.model for run in runs], form.padding)
-        self._criterion, self._builder = first.forward.criterion, first.task.model
+        self._criterion, self.builder = first.forward.criterion, first.task.model
         self.names_read: frozenset[str] = frozenset()
         losses = [run.forward.criterion.loss for run in runs]
         modules = [loss for loss in losses if isinstance(loss, nn.Module)]
@@ -81,7 +82,7 @@ class LaneForward:
         """As for a batch, with these tensors in place of what the lanes have."""
         n = len(inputs.batch.target)
         no_hooks = disable_saved_tensors_hooks("recomputes or moves what its backward pass needs")
-        with told_by_line(self._builder), self._precision, self._lanewise, no_hooks:
+        with told_by_line(self.builder), self._precision, self._lanewise, no_hooks:
             self._lanewise.refusal = None
             output, loss = per_lane(lambda values: self._lane(*values), n, inputs)
             if self._lanewise.refusal is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -10,6 +10,8 @@ import torch
 
 from cotune.training.fused.census import Census, Values
 from cotune.training.fused.equivalence import Build, check
+from cotune.training.fused.passes import Recordings
+from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable, refused
 from cotune.training.fused.signature import Form, signature
 from cotune.training.loop import Run
@@ -17,10 +19,15 @@ from cotune.training.loop import Run
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Runs of one kind can be lanes of one pass, in this form."""
+    """Runs of one kind can be lanes of one pass, in this form. recordings: of such passes."""
 
     signature: Hashable
     form: Form
+    recordings: Recordings = field(default_factory=Recordings, compare=False, repr=False)
+
+    def population(self, runs: Sequence[Run]) -> Population:
+        """Runs of this kind, as lanes."""
+        return Population(runs, self.form, recordings=self.recordings)
 
 
 @final

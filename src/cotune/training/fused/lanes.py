@@ -23,6 +23,8 @@ from cotune.training.fused.zeros import Marks
 _NONE: Marks = MappingProxyType({})
 Fill = Callable[[Tensor, torch.Generator, int], object]
 """Fills one lane's tensor in place from its generator; the number says which lane it is."""
+Draw = Callable[[], Tensor]
+"""Noise for all lanes, drawn anew."""
 
 
 @final
@@ -35,7 +37,7 @@ class Notes:
     """
 
     drawn: list[Tensor] = field(default_factory=list)
-    draws: list[Callable[[], Tensor]] = field(default_factory=list)
+    draws: list[Draw] = field(default_factory=list)
     read: list[Tensor] = field(default_factory=list)
     truths: list[Tensor] = field(default_factory=list)
     left: list[Tensor] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import final
@@ -11,123 +12,140 @@ from torch import Tensor
 
 from cotune.training.fused.escape import mapped, tensors
 from cotune.training.fused.forward import Inputs, LaneForward
-from cotune.training.fused.lanes import Lanes, Notes
-from cotune.training.fused.refusal import Unfusable
+from cotune.training.fused.lanes import Draw, Lanes, Notes
+from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.tape import Replay, Tape, Unrecordable
 from cotune.training.samples import Batch
 
 Result = tuple[Tensor, Sequence[Tensor | None]]
 """The losses (n,) before an update, and the gradients of the models' parameters, (n, ...) each or None."""
 
-_BELIEVED = 2
-"""A recording is used after it gave the same bits as the code in so many passes, the first of which it is made of."""
+_OFTEN, BELIEVED = 12, 2
+"""A pass is recorded when it was made so often, which costs as much as a few of them, and the recording is used after
+it gave the same bits as the code in so many passes of a population, with other numbers in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """replay: of losses, gradients, and flags that have to be true. which: the parameters that have gradients."""
+
+    replay: Replay
+    which: Sequence[int]
+
+
+@final
+@dataclass(slots=True)
+class Recordings:
+    """Passes of populations of one kind, by the shapes of all that goes into them.
+
+    often: one is recorded when it was made so many times. seen: how often one was. made: what became of it; None if it
+    cannot be recorded.
+    """
+
+    often: float = _OFTEN
+    seen: Counter[Hashable] = field(default_factory=Counter)
+    made: dict[Hashable, _Recording | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of passes over tensors of some shapes. n_seen: of them, made by the code.
+class _Trust:
+    """What a population knows of a recording: how often it was right here, and how its noise is drawn."""
 
-    replay: of losses, gradients and flags, with what it needs drawn (`Notes.draws`); which: the parameters that have
-    gradients. n_right: how often it was right; None after it was not, or could not be made.
-    """
-
-    n_seen: int = 0
-    n_right: int | None = 0
-    replay: Replay | None = None
-    which: Sequence[int] = ()
-    notes: Notes = field(default_factory=Notes)
+    n_right: int = 0
+    draws: Sequence[Draw] = ()
 
 
 @final
 class Passes:
     """Losses and gradients of the lanes of one population.
 
-    The second pass over tensors of the same shapes is recorded. Where nothing but tensors goes into a pass, the
-    recording makes the same calls to torch; before it is used, it has to give the same bits twice.
+    Where nothing but tensors goes into a pass, a recording of it makes the same calls to torch as the code.
     """
 
-    def __init__(self, forward: LaneForward, lanes: Lanes, n_parameters: int) -> None:
+    def __init__(self, forward: LaneForward, lanes: Lanes, n_parameters: int, recordings: Recordings) -> None:
         """n_parameters: so many of the inputs' tensors, from the first on, are the models' parameters."""
         self._forward, self._lanes, self._n = forward, lanes, n_parameters
-        self._known: dict[Hashable, _Known] = {}
+        self._recordings, self._trust = recordings, defaultdict[Hashable, _Trust](_Trust)
 
     def __call__(self, batch: Batch) -> Result:
         """Of as many of the first lanes as the batch has. Raises what the models' code raises."""
-        inputs = self._forward.inputs(batch)
+        inputs, recordings = self._forward.inputs(batch), self._recordings
         given = [*inputs.models, *inputs.losses, *inputs.own, *inputs.of_config, *tensors(batch)]
         given += [] if self._lanes.weights is None else [self._lanes.weights]
-        known = self._known.setdefault(tuple(tensor.shape for tensor in given), _Known())
-        if known.n_right == _BELIEVED:
-            return self._replayed(known, given)
-        known.n_seen += 1
-        if known.n_seen == 1 or known.n_right is None:
+        key = tuple(tensor.shape for tensor in given)
+        if key not in recordings.made:
+            recordings.seen[key] += 1
+            if recordings.seen[key] < recordings.often:
+                return self._made(inputs)
+            return self._watched(key, inputs, given)
+        recording, trust = recordings.made[key], self._trust[key]
+        if recording is None:
             return self._made(inputs)
-        return self._watched(known, inputs, given)
+        if trust.n_right < BELIEVED:
+            return self._watched(key, inputs, given)
+        return self._replayed(recording, trust.draws, given)
 
     def _made(self, inputs: Inputs) -> Result:
         losses = self._forward.run(inputs)[1]
         parameters = [parameter for parameter in inputs.models[: self._n] if parameter.requires_grad]
-        found = iter(torch.autograd.grad(losses.sum(), parameters, allow_unused=True))
+        with told_by_line(self._forward.builder):
+            found = iter(torch.autograd.grad(losses.sum(), parameters, allow_unused=True))
         return losses.detach(), [next(found) if p.requires_grad else None for p in inputs.models[: self._n]]
 
-    def _replayed(self, known: _Known, given: Sequence[Tensor]) -> Result:
-        assert known.replay is not None
+    def _replayed(self, recording: _Recording, draws: Sequence[Draw], given: Sequence[Tensor]) -> Result:
         with torch.no_grad():
-            losses, *others = known.replay(*given, *[draw() for draw in known.notes.draws])
+            losses, *others = recording.replay(*given, *[draw() for draw in draws])
         gradients: list[Tensor | None] = [None] * self._n
-        for at, gradient in zip(known.which, others, strict=False):
+        for at, gradient in zip(recording.which, others, strict=False):
             gradients[at] = gradient
-        for truth in others[len(known.which) :]:
-            if not bool(truth):
-                raise Unfusable("has a batch of another kind than those before")
+        if not all(map(bool, others[len(recording.which) :])):
+            raise Unfusable("has a batch of another kind than those before")
         return losses, gradients
 
-    def _watched(self, known: _Known, inputs: Inputs, given: Sequence[Tensor]) -> Result:
+    def _watched(self, key: Hashable, inputs: Inputs, given: Sequence[Tensor]) -> Result:
         """By the code; the recording has to give the same, and is made if there is none."""
-        before, notes = [_copied(tensor) for tensor in given], Notes()
-        self._lanes.notes = notes
+        before, notes, recordings = [_copied(tensor) for tensor in given], Notes(), self._recordings
+        losses, gradients = self._noting(notes, inputs)
         try:
-            result = self._made(inputs)
-        finally:
-            self._lanes.notes = None
-        try:
-            if known.replay is None:
-                self._record(known, inputs, notes, [_copied(tensor) for tensor in before])
-            assert known.replay is not None
+            recording = recordings.made.get(key) or self._recorded(
+                inputs, notes, [_copied(tensor) for tensor in before]
+            )
             with torch.no_grad():
-                again = known.replay(*before, *notes.drawn)
-            expected = [result[0], *(gradient for gradient in result[1] if gradient is not None), *given]
-            n = len(expected) - len(given)
-            if not all(_are_same(*pair) for pair in zip([*again[:n], *before], expected, strict=True)):
+                again = recording.replay(*before, *notes.drawn)
+            own = [losses, *(gradient for gradient in gradients if gradient is not None)]
+            if not all(_are_same(*pair) for pair in zip([*again[: len(own)], *before], [*own, *given], strict=True)):
                 raise Unrecordable("gave other bits")
         except Exception:  # noqa: BLE001 - whatever cannot be recorded is made by the code, as before
-            known.n_right, known.replay = None, None
+            recordings.made[key] = None
         else:
-            assert known.n_right is not None
-            known.n_right += 1
-            known.notes = notes
-        return result
+            recordings.made[key], trust = recording, self._trust[key]
+            trust.n_right, trust.draws = trust.n_right + 1, notes.draws
+        return losses, gradients
 
-    def _record(self, known: _Known, inputs: Inputs, noted: Notes, copies: list[Tensor]) -> None:
+    def _recorded(self, inputs: Inputs, noted: Notes, copies: list[Tensor]) -> _Recording:
         """copies: of all that is given; the code runs once more, on them and on the noise that it had."""
-        notes = Notes(left=[drawn.clone() for drawn in noted.drawn])
-        given, weights = [*copies, *(notes.left or [])], self._lanes.weights
-        if weights is not None:
-            self._lanes.weights = copies.pop()
+        noise = [drawn.clone() for drawn in noted.drawn]
+        given, weights, notes = [*copies, *noise], self._lanes.weights, Notes(left=noise)
         left = iter(copies)
         own = mapped(lambda _: next(left), inputs)
-        self._lanes.notes = notes
+        self._lanes.weights = next(left, None)
         try:
             with Tape(given) as tape:
-                losses, gradients = self._made(own)
+                losses, gradients = self._noting(notes, own)
         finally:
-            self._lanes.notes, self._lanes.weights = None, weights
+            self._lanes.weights = weights
         places = {tensor.data_ptr() for tensor in given}
         if not places.issuperset(value.data_ptr() for value in notes.read):
             raise Unrecordable("reads a value that it computed")
-        known.which = [at for at, gradient in enumerate(gradients) if gradient is not None]
-        found = [gradient for gradient in gradients if gradient is not None]
-        known.replay = tape.replay([losses, *found, *notes.truths])
+        found = {at: gradient for at, gradient in enumerate(gradients) if gradient is not None}
+        return _Recording(tape.replay([losses, *found.values(), *notes.truths]), list(found))
+
+    def _noting(self, notes: Notes, inputs: Inputs) -> Result:
+        self._lanes.notes = notes
+        try:
+            return self._made(inputs)
+        finally:
+            self._lanes.notes = None
 
 
 def _copied(tensor: Tensor) -> Tensor:

@@ -15,8 +15,7 @@ from cotune.seeds import Purpose
 from cotune.training.fused.forward import LaneForward
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
-from cotune.training.fused.passes import Passes
-from cotune.training.fused.refusal import told_by_line
+from cotune.training.fused.passes import Passes, Recordings
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Parts, Phase, Tick, n_pieces, phases, pieces, taken, whole
 from cotune.training.loop import Run
@@ -33,8 +32,14 @@ class Population:
     by other code than the rest, and the only lane of a population by other code than one of many.
     """
 
-    def __init__(self, runs: Sequence[Run], form: Form = EXACT, *, dtype: torch.dtype | None = None) -> None:
-        """runs: of equal signature in that form. dtype: of floating-point data, for tests of equality."""
+    def __init__(
+        self, runs: Sequence[Run], form: Form = EXACT, *, dtype: torch.dtype | None = None,
+        recordings: Recordings | None = None,
+    ) -> None:  # fmt: skip
+        """runs: of equal signature in that form. dtype: of floating-point data, for tests of equality.
+
+        recordings: of passes of such runs; None for its own.
+        """
         self._form, self._dtype, self._device = form, dtype, runs[0].device
         lengths = [n_pieces(run.n_used, run.batch_size) if form.is_cut else run.n_batches for run in runs]
         self._phases = phases(lengths)
@@ -48,7 +53,7 @@ class Population:
         self._parameters = self._forward.models.parameters
         self._gradients: dict[str, Tensor] = {}
         self._begun: _Begun | None = None
-        self._passes = Passes(self._forward, self._lanes, len(self._parameters))
+        self._passes = Passes(self._forward, self._lanes, len(self._parameters), recordings or Recordings())
         self._optimizers = self._side_by_side()
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
@@ -95,8 +100,7 @@ class Population:
     def gradients(self, tick: Tick) -> Tensor:
         """(n,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
-        with told_by_line(self._members[0].task.model):
-            losses, found = self._passes(tick.batch)
+        losses, found = self._passes(tick.batch)
         self._gradients = _by_name(found, self._parameters)
         if self._begun is not None:
             self._begun.add_to(self._gradients)

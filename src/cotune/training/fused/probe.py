@@ -7,13 +7,14 @@ import math
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, final
 
 import torch
 
 from cotune.training.fused.census import Census
 from cotune.training.fused.kinds import Kind, Kinds
+from cotune.training.fused.passes import BELIEVED, Recordings
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.ticks import Phase
@@ -163,20 +164,25 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
     configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
     few = max(FEWEST - 1, n // 4)
 
+    recordings = Recordings(often=math.inf)
+
     def population(size: int) -> Population:
-        return Population([unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))], kind.form)
+        runs = [unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))]
+        return Population(runs, kind.form, recordings=recordings)
 
     alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
     small = population(few)
     timed = [*map(endless, alone), _ticks(small)]
     begun = time.perf_counter()
-    *each, slow = spent = [_window(steps) for steps in timed]
+    *each, slow = [_window(steps) for steps in timed]
     step = sum(each) / len(each)
     if step > _LONG_MS and slow > (few + 1) * step:
         return _Cost(share, places[0], _epoch(alone, each), 0.0, slow / (few + 1), small.phases, few)
-    large = population(n)
+    large, recordings.often = population(n), 0
     timed.append(_ticks(large))
-    spent.append(math.inf)
+    spent = [*each, math.inf, math.inf]  # what a pass costs once it is recorded
+    for steps in timed[-2:]:
+        next(islice(steps, BELIEVED, None))
     for _ in range(_ROUNDS):
         spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
         if time.perf_counter() - begun > _ENOUGH_S:
