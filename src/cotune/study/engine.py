@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 from cotune.executors.equipment import Equippable
 from cotune.executors.fused import Fused
@@ -52,7 +54,8 @@ def measured(
         most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes * task.n_together
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
-            census, verdict = _verdict(task, space, device, most, _SHARE * search_s)
+            measure = partial(probe, task, device=device, most=most, within_s=_SHARE * search_s, spares_lanes=learns)
+            census, verdict = _verdict(survey(task, space, device), measure)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
         return Inline(), f"one trial at a time: {known['why']}"
@@ -90,12 +93,11 @@ def _outlook(task: Task, space: Space, trials: float | None, device: str, most: 
     return apart(f"all trials together take about {seconds:.1f} s") if is_short else None, seconds
 
 
-def _verdict(task: Task, space: Space, device: str, most: int, within_s: float) -> tuple[Census, Verdict]:
+def _verdict(census: Census, measure: Callable[[Census], Verdict]) -> tuple[Census, Verdict]:
     """With networks filled up to a common width if they differ and that pays, and otherwise as they are."""
-    census = survey(task, space, device)
-    verdict = probe(task, census, device=device, most=most, within_s=within_s)
+    verdict = measure(census)
     if verdict.lanes > 1 or not census.pairs:
         return census, verdict
     exact = census.in_own_width()
-    other = probe(task, exact, device=device, most=most, within_s=within_s)
+    other = measure(exact)
     return (exact, other) if other.lanes > 1 else (census, verdict)

@@ -113,12 +113,15 @@ def epoch_s(run: Run) -> float:
     return _window(endless(run)) * run.n_batches / 1e3
 
 
-def probe(task: Task, census: Census, *, device: str, most: int, within_s: float = math.inf) -> Verdict:
+def probe(
+    task: Task, census: Census, *, device: str, most: int, within_s: float = math.inf, spares_lanes: bool = True
+) -> Verdict:
     """Measure a few steps each way, of each of the commonest kinds.
 
-    most: lanes that are of use, by the budget of the search. within_s: no further kind is measured after so many
-    seconds; what was not measured does not train together. The answer is a measurement: keep it, because the bits of
-    a result depend on it.
+    most: lanes that are of use, by the budget of the search. within_s: after so many seconds no further kind is
+    measured, unless the last one pays; what was not measured does not train together. spares_lanes: a few less at a
+    time are better, because decisions follow from results. The answer is a measurement: keep it, because the bits of a
+    result depend on it.
     """
     common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
     with Isolated() as isolated:
@@ -132,11 +135,14 @@ def probe(task: Task, census: Census, *, device: str, most: int, within_s: float
             return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
         costs, begun = list[_Cost](), time.perf_counter()
         for kind in kinds:
-            if costs and time.perf_counter() - begun > within_s:
+            if costs and not costs[-1].pays(most) and time.perf_counter() - begun > within_s:
                 break
             with contextlib.suppress(torch.OutOfMemoryError, MemoryError):  # then it does not pay
                 costs.append(_cost(bench, census, kind, most))
-        return _judged(costs, most, fills_up=census.widths is not None) if costs else apart("out of memory")
+        if not costs:
+            return apart("out of memory")
+        nearly = _NEARLY if spares_lanes else 1.0
+        return _judged(costs, most, nearly, fills_up=census.widths is not None)
 
 
 def _proven(bench: _Bench, census: Census, common: Sequence[Hashable]) -> list[Kind]:
@@ -197,14 +203,14 @@ def _epoch(runs: Sequence[Run], steps: Sequence[float]) -> float:
     return sum(ms * run.n_batches for ms, run in zip(steps, runs, strict=True)) / len(runs)
 
 
-def _judged(costs: Sequence[_Cost], most: int, *, fills_up: bool) -> Verdict:
+def _judged(costs: Sequence[_Cost], most: int, nearly: float, *, fills_up: bool) -> Verdict:
     numbers = sorted({n for n in (*_LANES, most) if FEWEST <= n <= most})
     totals = {
         lanes: sum(cost.share * (cost.fused(lanes) if cost.pays(lanes) else cost.separate) for cost in costs)
         for lanes in numbers
     }
     best = min(totals.values())
-    lanes = min(n for n, ms in totals.items() if ms * _NEARLY <= best)
+    lanes = min(n for n, ms in totals.items() if ms * nearly <= best)
     paying = [cost for cost in costs if cost.pays(lanes)]
     lanes = lanes if paying else most
     among = paying or costs

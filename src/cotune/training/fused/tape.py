@@ -20,6 +20,7 @@ Replay = Callable[..., tuple[Tensor, ...]]
 """Tensors like the inputs of a tape -> what its outputs became of them."""
 
 _FUNCTIONS = torch._C._VariableFunctions
+_METHODS: dict[str, Callable[..., Any]] = {"view": Tensor.view, "expand": Tensor.expand}
 _HARMLESS = frozenset({"memory_format", "dtype"})
 """Arguments by name that torch's functions take as their kernels do."""
 _PLAIN = (bool, int, str, type(None))
@@ -153,7 +154,8 @@ def _quick(function: Any, named: Mapping[str, Any]) -> Callable[..., Any]:
     """The same kernel by a shorter way, if there is one."""
     name = function._schema.name.partition("::")[2]
     if function._schema.is_mutable:
-        return getattr(Tensor, name, function) if name.endswith("_") else function
+        return getattr(Tensor, name) if hasattr(Tensor, name) and not named else function
     if not _HARMLESS.issuperset(named):
         return function
-    return getattr(_FUNCTIONS, name, None) or getattr(Tensor, name, function)
+    quick: Callable[..., Any] = _METHODS.get(name) or getattr(_FUNCTIONS, name, function)
+    return quick
