@@ -145,6 +145,12 @@ def check_confirmed(top: object, seeds: object) -> None:
         raise StudyError("study.confirm(seeds=1) cannot tell luck from quality; use at least 2, better 5")
 
 
+def check_refit(data: object) -> None:
+    """StudyError unless it is said which data the winner trains on."""
+    if data not in ("all", "train"):
+        raise StudyError(f"study.refit(data={data!r}) takes 'all' or 'train'")
+
+
 def storage_at(path: Path | None, durability: Durability) -> Storage:
     """The log in a folder, or one in memory."""
     if durability not in ("process", "power"):

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cotune.errors import NoResult, StudyError
 from cotune.executors.folders import log_of_trial
 from cotune.explain.confirmation import Confirmation, confirmation_of
-from cotune.records import FOLDS, Created, Enqueued, History, Resumed, Started
-from cotune.schedulers import PBT, Scheduler
-from cotune.seeds import Purpose, integer
+from cotune.records import Created, History
+from cotune.schedulers import Scheduler
 from cotune.space import Space
-from cotune.storage import Durability, SqliteStorage, Storage
-from cotune.strategies import StartsFirst, Strategy
-from cotune.study import arguments, auto
-from cotune.study.asked import AskedTrial, is_at_milestone, is_told, outcome_of, reported
+from cotune.storage import Durability, SqliteStorage
+from cotune.strategies import Strategy
+from cotune.study import arguments, by_hand
+from cotune.study.asked import AskedTrial
 from cotune.study.best import Best
 from cotune.study.budget import Budget
+from cotune.study.crew import Crew
 from cotune.study.directions import directions
 from cotune.study.log import Log, require_same
-from cotune.study.planner import Planner, judge
+from cotune.study.planner import Planner
 from cotune.study.stopping import Stopping, end_in_words
 from cotune.study.trials import Trials
 
@@ -65,23 +66,23 @@ class Study:
         Raises SpaceError, TaskError or StudyError before anything is written.
         """
         self._space = space if isinstance(space, Space) else Space(space)
-        for kind, part, method in (
-            ("strategy", strategy, "suggest"), ("scheduler", scheduler, "plan"), ("executor", executor, "equip"),
-        ):  # fmt: skip
-            arguments.check_part(kind, part, method)
-        self._strategy = auto.strategy_named(strategy) if isinstance(strategy, str) else strategy
-        self._is_auto = self._strategy is None
-        self._scheduler = auto.scheduler_named(scheduler) if isinstance(scheduler, str) else scheduler
-        self._executor = auto.checked_executor(executor) if isinstance(executor, str) else executor
-        self._target = _target(objective, self._space, minimize, maximize, arguments.checked_epochs(epochs))
-        arguments.check_race(self._scheduler, self._target)
+        self._crew: Crew | None = Crew(strategy, scheduler, executor)
+        self._target: Target | None = None
+        epochs = arguments.checked_epochs(epochs)
+        if objective is not None:
+            from cotune.study.objectives import target_of  # loads torch
+
+            self._target = target_of(objective, self._space, minimize=minimize, maximize=maximize, epochs=epochs)
+        arguments.check_race(self._crew.scheduler, self._target)
         created = Created(
             space=self._space.to_json(),
             objectives=self._target.directions if self._target else directions(minimize, maximize),
             seed=arguments.checked_seed(seed),
-            steps=self._target.steps if self._target else arguments.checked_epochs(epochs),
+            steps=self._target.steps if self._target else epochs,
         )
-        self._attach(None if path is None else arguments.checked_path(path, "Study(path="), durability)
+        self._path = None if path is None else arguments.checked_path(path, "Study(path=")
+        self._log = Log(arguments.storage_at(self._path, durability), self._space)
+        self._home = None if self._path is None else self._path.absolute()  # wherever the process moves to later
         self._log.create(created)
         require_same(self._log.history, created)
 
@@ -97,12 +98,9 @@ class Study:
         if not (folder / "study.db").exists() or not log.refresh().is_created:
             raise StudyError(f"there is no study at {folder}; check the path, or make one with Study(..., path=...)")
         study = cls.__new__(cls)
-        study._space, study._strategy, study._scheduler = log.history.space, None, None
-        study._target, study._executor, study._is_open_for_reading, study._is_auto = None, "auto", True, False
-        study._path, study._home, study._log, study._checkpoint_store = folder, home, log, None
+        study._space, study._crew, study._target = log.history.space, None, None
+        study._path, study._home, study._log = folder, home, log
         return study
-
-    # ------------------------------------------------------------------ searching
 
     def optimize(
         self,
@@ -135,15 +133,15 @@ class Study:
         stopping = arguments.checked_stopping(
             list(self._log.history.objectives), stop=stop, tolerance=tolerance, target=target, patience=patience
         )
-        self._require_whole()
+        crew = self._whole()
         if self._target is None:
             raise StudyError("this study has nothing to train: give Study(...) a task or a function, or ask and tell")
         title = f"cotune {self._path}" if self._path else "cotune"
-        planner = self._planner(budget, stopping)
+        planner = crew.planner(self._log, self._target, budget, stopping)
         self._log.renew("stopping", stopping.to_json())
-        choice = self.settings["strategy"] if self._is_auto else None
+        choice = self.settings["strategy"] if crew.is_auto else None
         panel = Panel(budget, stopping=stopping, title=title, choice=choice, hints=self._space.hints, is_shown=progress)
-        workshop = search.Workshop(self._target, self._asked_executor, self._checkpoints, self._home)
+        workshop = search.Workshop(self._target, crew.executor, self._checkpoints, self._home)
         search.run(self._log, planner, workshop, panel)
         return self
 
@@ -156,16 +154,8 @@ class Study:
 
         Trials that were enqueued, or whose process died, come first. Raises StudyError when nothing is left to try.
         """
-        slots, planner = 1 if n is None else arguments.checked_count(n), self._planner(Budget())
-        if isinstance(planner.scheduler, PBT):
-            raise StudyError(
-                "scheduler='pbt' copies the states of trials, and those that are asked by hand leave none. "
-                "Use 'asha' or 'median' with study.report, or 'none'."
-            )
-        events = self._log.decide(lambda history: planner.plan(history, slots, self._log.worker, pausable=False))
-        asked = [self._asked(event.number) for event in events if isinstance(event, Started | Resumed)]
-        if not asked:
-            raise StudyError("there is nothing left to ask: the strategy has proposed every configuration it has")
+        slots = 1 if n is None else arguments.checked_count(n)
+        asked = by_hand.ask(self._log, self._planner(), slots)
         return asked[0] if n is None else asked
 
     @overload
@@ -188,14 +178,7 @@ class Study:
             from cotune.study.page import write_page  # loads torch
 
             return write_page(self._log.refresh(), self._path, Path(trial))
-        planner, history = self._planner(Budget()), self._log.refresh()
-        number, epoch = self._lease_of(trial, "report", history)
-        self._log.require_lease(number, epoch)
-        point = reported(history, number, epoch, step, metrics, is_judged=planner.judge is not None)
-        at = point.steps[-1]
-        is_due = planner.judge is not None and is_at_milestone(history, number, at)
-        self._log.record([point])
-        return not is_due or judge(self._log, planner, number, epoch, at) is not None
+        return by_hand.report(self._log, self._planner(), trial, step=step, metrics=metrics)
 
     def tell(
         self, trial: AskedTrial | int, value: float | None = None, *, failed: str | None = None, **metrics: float
@@ -206,11 +189,7 @@ class Study:
         NaN or infinity fails the trial as diverged. Raises ReportError if this is no outcome (the trial goes on),
         LeaseLost if the trial has another outcome or was handed to another worker.
         """
-        history = self._log.refresh()
-        number, epoch = self._lease_of(trial, "tell", history)
-        outcome = outcome_of(history, number, epoch, value=value, failed=failed, metrics=metrics)
-        if not is_told(history, outcome):
-            self._log.record([outcome])
+        by_hand.tell(self._log, trial, value=value, failed=failed, metrics=metrics)
 
     def enqueue(self, config: Mapping[str, Any]) -> int:
         """Have a configuration tried next and return its trial's number; missing values are filled by defaults.
@@ -218,17 +197,8 @@ class Study:
         A configuration that was enqueued before is not enqueued again, so that a script can be run twice. Raises
         ConfigError for a configuration that does not belong to the space.
         """
-        self._require_whole()
-        complete = self._space.complete(config)
-        history = self._log.refresh()
-        for number in range(len(history)):
-            if history.strategy(number) == "enqueued" and history.config(number) == complete:
-                return number
-        (event,) = self._log.decide(lambda history: [Enqueued(len(history), dict(complete))])
-        assert event.number is not None
-        return event.number
-
-    # ------------------------------------------------------------------ reading
+        self._whole()
+        return by_hand.enqueue(self._log, config)
 
     @property
     def space(self) -> Space:
@@ -331,11 +301,10 @@ class Study:
         A fork is trained with all that led to it. Nothing is written. Raises NoResult for a trial that has reported
         nothing, StudyError where it fails this time, or for a study that trains nothing by itself.
         """
-        from cotune.study import replay, search  # loads torch
+        from cotune.study import replay  # loads torch
 
         trial = self.trials[arguments.checked_number(number, number, "replay")]
-        target = self._require_target("replay")
-        executor, _ = search.chosen_executor(self._log, target, self._planner(Budget()), self._asked_executor)
+        target, executor = self._training_again("replay")
         return replay.replay(self._log, target, getattr(executor, "alone", executor), trial.number)
 
     def confirm(self, top: int = 5, seeds: int = 5) -> Confirmation:
@@ -352,8 +321,7 @@ class Study:
         from cotune.study import confirm, search  # loads torch
 
         arguments.check_confirmed(top, seeds)
-        target = self._require_target("confirm")
-        executor, _ = search.chosen_executor(self._log, target, self._planner(Budget()), self._asked_executor)
+        target, executor = self._training_again("confirm")
         found = confirm.confirm(self._log, target, executor, top=top, seeds=seeds)
         search.hand_over(self._log.refresh(), search.Workshop(target, executor, self._checkpoints, self._home))
         return found
@@ -371,19 +339,13 @@ class Study:
         first fold) and validates as it did. A schedule that the search found (`study.best.schedule`) is followed.
         `Fit.test()` opens the sealed test set. seed: of weights, order and noise; None for 0, or the trial's own.
         """
-        from cotune.training import fit  # loads torch
+        from cotune.study.refit import refit  # loads torch
 
-        if data not in ("all", "train"):
-            raise StudyError(f"study.refit(data={data!r}) takes 'all' or 'train'")
+        arguments.check_refit(data)
         task = self._require_target("refit").task
         if task is None:
             raise StudyError("study.refit() trains a ct.Task; call your function with study.best.config")
-        best = self.best
-        what = best.schedule if best.schedule.changing else best.config
-        if data == "all":
-            return fit(task.undivided(), what, seed=arguments.checked_seed(seed or 0), split_seed=self.seed)
-        own = integer(self.seed, Purpose.TRIAL, best.number)
-        return fit(task, what, seed=own if seed is None else arguments.checked_seed(seed), split_seed=self.seed)
+        return refit(self.best, task, data=data, seed=seed, split_seed=self.seed)
 
     def close(self) -> None:
         """Give back all files and this process's name; trials that were asked and not told can be taken by others."""
@@ -404,79 +366,35 @@ class Study:
         winners = "".join(best._repr_html_() for best in self.front[:1])
         return f"<div>{winners}{self.trials._repr_html_()}</div>"
 
-    # ------------------------------------------------------------------ inside
-
-    def _attach(self, path: Path | None, durability: Durability) -> None:
-        storage: Storage = arguments.storage_at(path, durability)
-        self._path, self._log, self._is_open_for_reading = path, Log(storage, self._space), False
-        self._home = None if path is None else path.absolute()  # wherever the process moves to later
-        self._checkpoint_store: CheckpointStore | None = None
-
-    @property
-    def _asked_executor(self) -> Equippable | None:
-        """What was asked for, by name or as an object; None where that is left to a measurement."""
-        return auto.executor_named(self._executor) if isinstance(self._executor, str) else self._executor
-
-    @property
+    @cached_property
     def _checkpoints(self) -> CheckpointStore:
-        if self._checkpoint_store is None:
-            from cotune.study.search import checkpoints_at  # loads torch
+        from cotune.study.search import checkpoints_at  # loads torch
 
-            self._checkpoint_store = checkpoints_at(self._home)
-        return self._checkpoint_store
+        return checkpoints_at(self._home)
 
-    def _planner(self, budget: Budget, stopping: Stopping | None = None) -> Planner:
-        """Who decides, with what `auto` chose when it was first asked, once and for all."""
-        self._require_whole()
-        self._log.settle("trials", budget.trials)
-        if self._target is not None and self._target.folds is not None:
-            self._log.settle(FOLDS, self._target.folds)
-        strategy = self._strategy = self._strategy or auto.settled_strategy(
-            self._log, self._space, budget.trials, self._scheduler
-        )
-        if self._scheduler is None:
-            of_task = self._target is not None and self._target.task is not None
-            self._scheduler = auto.settled_scheduler(self._log, strategy, of_task=of_task)
-        return Planner(StartsFirst(strategy), self._scheduler, budget, stopping or Stopping())
+    def _planner(self) -> Planner:
+        """Who decides about trials that are asked one by one, or trained again: no budget binds them."""
+        return self._whole().planner(self._log, self._target, Budget(), Stopping())
 
-    def _require_whole(self) -> None:
-        """A study that was opened by its path alone does not know its rules, starting points and strategy."""
-        if self._is_open_for_reading:
+    def _whole(self) -> Crew:
+        """Who searches. A study that was opened by its path alone does not know its rules, starts and strategy."""
+        if self._crew is None:
             raise StudyError(
                 f"the study at {self._path} was opened for reading. To search, ask or enqueue, make it as it was made: "
                 "Study(task, space, path=...)."
             )
+        return self._crew
 
     def _require_target(self, call: str) -> Target:
         """What a whole study trains."""
-        self._require_whole()
+        self._whole()
         if self._target is None:
             raise StudyError(f"study.{call}() has nothing to train again: the trials were told by hand")
         return self._target
 
-    @staticmethod
-    def _lease_of(trial: AskedTrial | int, call: str, history: History) -> tuple[int, int]:
-        """(number, lease) of a trial that was asked."""
-        number = arguments.checked_number(trial, getattr(trial, "number", trial), call)
-        if not 0 <= number < len(history):
-            raise StudyError(f"study.{call}({number}, ...): there is no trial {number}; the study has {len(history)}")
-        return number, history.epoch(number) if isinstance(trial, int) else trial.epoch
+    def _training_again(self, call: str) -> tuple[Target, Equippable]:
+        """What a whole study trains, and what with."""
+        from cotune.study.search import chosen_executor  # loads torch
 
-    def _asked(self, number: int) -> AskedTrial:
-        history = self._log.history
-        seed = integer(history.seed, Purpose.TRIAL, number)
-        return AskedTrial(number, history.config(number), seed, history.epoch(number))
-
-
-def _target(
-    objective: Task | Callable[[RunningTrial], Any] | None,
-    space: Space,
-    minimize: str | list[str] | None,
-    maximize: str | list[str] | None,
-    epochs: int | None,
-) -> Target | None:
-    if objective is None:
-        return None
-    from cotune.study.objectives import target_of  # loads torch
-
-    return target_of(objective, space, minimize=minimize, maximize=maximize, epochs=epochs)
+        target = self._require_target(call)
+        return target, chosen_executor(self._log, target, self._planner(), self._whole().executor)[0]
