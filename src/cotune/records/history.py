@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ from cotune.standard_error import SUFFIX
 
 CONFIRMATION = "confirmation"
 """The setting that says which of the best trials is the best on fresh splits and seeds."""
-_ABSENT: Any = object()  # stands in a row for the value of an inactive parameter
 
 
 class Arrival(NamedTuple):
@@ -121,19 +120,11 @@ class History:
 
     def config(self, number: int) -> Config:
         """The configuration of trial `number`."""
-        pairs = list(zip(self.space.names, self._rows[number].values, strict=True))
-        active = {name: value for name, value in pairs if value is not _ABSENT}
-        return Config(active, [name for name, value in pairs if value is _ABSENT])
+        return self._rows[number].config(self.space.names)
 
     def trial(self, number: int) -> Trial:
         """All that is known of trial `number`, as a value of its own."""
-        row = self._rows[number]
-        return Trial(
-            number=number, config=self.config(number), state=self.state(number), metrics=dict(row.scores),
-            steps=list(row.steps or ()), curve={name: list(values) for name, values in row.curve.items()},
-            decision=row.decision, parent=row.parent, failure=row.failure, checkpoint=row.checkpoint,
-            attempts=row.attempts, seconds=row.seconds, task=row.task,
-        )  # fmt: skip
+        return self._rows[number].trial(number, self.space.names)
 
     def step(self, number: int) -> int:
         """The last step that trial `number` is known to have trained."""
@@ -185,17 +176,12 @@ class History:
 
     def reported(self, number: int, step: int) -> Mapping[str, float]:
         """The metrics that trial `number` reported for a step; empty if it reported none."""
-        row = self._rows[number]
-        place = bisect_left(row.steps, step) if row.steps is not None else 0
-        if row.steps is None or place == len(row.steps) or row.steps[place] != step:
-            return {}
-        return {name: column[place] for name, column in row.curve.items()}
+        return self._rows[number].reported(step)
 
     def losses(self, number: int, step: int) -> tuple[float, ...]:
         """(m,) what trial `number` reported of each objective for a step, as losses; NaN for what it did not."""
-        row = self._rows[number]
-        reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
-        values = (reported.get(name, math.nan) for name in self.objectives)
+        measured = self._rows[number].measured(step)
+        values = (measured.get(name, math.nan) for name in self.objectives)
         return tuple(sign * value for sign, value in zip(self._columns.signs, values, strict=True))
 
     def errors(self, number: int, step: int) -> tuple[float, ...]:
@@ -203,9 +189,8 @@ class History:
 
         That of `accuracy` is the metric `accuracy_se`.
         """
-        row = self._rows[number]
-        reported = row.metrics if row.metrics and step == row.step else self.reported(number, step)
-        return tuple(reported.get(name + SUFFIX, math.nan) for name in self.objectives)
+        measured = self._rows[number].measured(step)
+        return tuple(measured.get(name + SUFFIX, math.nan) for name in self.objectives)
 
     def value_of(self, loss: float) -> float:
         """The first objective's value, in its own sign, that a loss stands for."""
@@ -349,8 +334,7 @@ class History:
     def _fold_trial(self, number: int, event: Event) -> None:
         rows = self._rows
         if number == len(rows) and isinstance(event, e.Started | e.Enqueued):
-            config = event.config
-            rows.append(Row(tuple([config.get(name, _ABSENT) for name in self.space.names]), event.task))
+            rows.append(Row.of(event.config, self.space.names, event.task))
         row = rows[number] if 0 <= number < len(rows) else None
         before, seconds = (row.state, row.seconds) if row else (None, 0.0)
         if row is None or not row.fold(event):

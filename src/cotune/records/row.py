@@ -7,14 +7,16 @@ import math
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cotune.config import Config
 from cotune.records import events as e
 from cotune.records.events import Event, JsonValue
-from cotune.records.trial import TRANSITIONS, Checkpoint, Failure, State
+from cotune.records.trial import TRANSITIONS, Checkpoint, Failure, State, Trial
 
 _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_ABSENT: Any = object()  # stands among the values for that of an inactive parameter
 
 
 class Row:
@@ -39,6 +41,38 @@ class Row:
         self.metrics: dict[str, float] = {}
         self.steps: array[int] | None = None
         self.curve: dict[str, array[float]] = {}
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], names: Sequence[str], task: int) -> Row:
+        """The row of a trial to which nothing has happened yet. names: those of the space."""
+        return cls(tuple([config.get(name, _ABSENT) for name in names]), task)
+
+    def config(self, names: Sequence[str]) -> Config:
+        """The configuration. names: those of the space."""
+        pairs = list(zip(names, self.values, strict=True))
+        active = {name: value for name, value in pairs if value is not _ABSENT}
+        return Config(active, [name for name, value in pairs if value is _ABSENT])
+
+    def trial(self, number: int, names: Sequence[str]) -> Trial:
+        """All of it, as a value of its own."""
+        assert self.state is not None
+        return Trial(
+            number=number, config=self.config(names), state=self.state, metrics=dict(self.scores),
+            steps=list(self.steps or ()), curve={name: list(values) for name, values in self.curve.items()},
+            decision=self.decision, parent=self.parent, failure=self.failure, checkpoint=self.checkpoint,
+            attempts=self.attempts, seconds=self.seconds, task=self.task,
+        )  # fmt: skip
+
+    def reported(self, step: int) -> Mapping[str, float]:
+        """The metrics that were reported for a step; empty without any."""
+        place = bisect_left(self.steps, step) if self.steps is not None else 0
+        if self.steps is None or place == len(self.steps) or self.steps[place] != step:
+            return {}
+        return {name: column[place] for name, column in self.curve.items()}
+
+    def measured(self, step: int) -> Mapping[str, float]:
+        """The metrics of a step: those of the outcome, if the trial came to it there, or else what was reported."""
+        return self.metrics if self.metrics and step == self.step else self.reported(step)
 
     @property
     def decision(self) -> dict[str, JsonValue]:
