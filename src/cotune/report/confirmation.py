@@ -6,22 +6,11 @@ import math
 from collections.abc import Sequence
 
 from cotune.explain.confirmation import Candidate, Confirmation
-from cotune.records import History
 from cotune.report import chart
 from cotune.report.axes import axis_over
 from cotune.report.markup import Content, Markup, tag, together
 from cotune.report.parts import code, figure, listed, paragraph, section, table
 from cotune.spelled import counted, shown
-
-
-def winner_of(history: History) -> int | None:
-    """The trial that was chosen when the best were trained again, or else the best of the search.
-
-    None without a result, and with several objectives.
-    """
-    if len(history.objectives) > 1:
-        return None
-    return history.best()
 
 
 def flattery(told: Confirmation) -> str:

@@ -13,7 +13,7 @@ from cotune import __version__
 from cotune.explain.confirmation import confirmation_of
 from cotune.explain.insight import Insight
 from cotune.records import History
-from cotune.report.confirmation import confirmed, winner_of
+from cotune.report.confirmation import confirmed
 from cotune.report.curves import curves
 from cotune.report.effects import effects
 from cotune.report.importance import importance
@@ -68,8 +68,8 @@ def page(history: History, subject: Subject, insights: Mapping[str, Insight]) ->
 
 def _sections(history: History, subject: Subject, insights: Mapping[str, Insight]) -> dict[str, Markup]:
     """Those that have something to say, by id."""
-    confirmation, best = confirmation_of(history), history.front()
-    number = winner_of(history) if best else None
+    confirmation = confirmation_of(history)
+    number = history.best() if len(history.objectives) == 1 else None
     marked = {} if number is None else history.config(number)
     sections = {
         "verdict": verdict(history, insights, confirmation, ended=subject.ended),
