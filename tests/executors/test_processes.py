@@ -22,12 +22,14 @@ import torch
 from bench import Bench, job
 from cotune.config import Config
 from cotune.errors import LeaseLost, StudyError
+from cotune.executors.equipment import Enclosing
 from cotune.executors.fused import Fused
 from cotune.executors.inline import Inline
 from cotune.executors.parcel import Parcel
 from cotune.executors.processes import Processes, places
 from cotune.executors.processes.company import Company
 from cotune.executors.processes.memory import checked_limit
+from cotune.executors.simulated import Simulated
 from cotune.records import (
     Checkpoint,
     Checkpointed,
@@ -518,6 +520,11 @@ def test_settings_are_checked_when_they_are_made(settings: dict, words: str) -> 
     with pytest.raises(StudyError) as caught:
         Processes(**settings)
     assert words in str(caught.value)
+
+
+def test_processes_enclose_what_trains_in_each_of_them_and_nothing_else_does() -> None:
+    assert isinstance(Processes(), Enclosing)
+    assert not any(isinstance(other, Enclosing) for other in (Inline(), Fused(lanes=2), Simulated()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cotune.errors import StudyError
 from cotune.executors import folders
@@ -79,6 +79,26 @@ class Equippable(Protocol):
 
     def equip(self, equipment: Equipment) -> Executor:
         """The executor, ready to train what the equipment says."""
+
+
+@runtime_checkable
+class Enclosing(Equippable, Protocol):
+    """An executor that trains in several processes, with another executor in each of them."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is left to a measurement which one that is."""
+
+    @property
+    def most_together(self) -> tuple[int | None, int]:
+        """So many trials at a time, None: any number, in so many processes, as far as the result may follow from it."""
+
+    @property
+    def alone(self) -> Equippable:
+        """The same with a single process."""
+
+    def around(self, engine: Equippable) -> Equippable:
+        """The same with this in each process."""
 
 
 def require_seconds(argument: str, seconds: object) -> None:

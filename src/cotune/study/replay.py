@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from cotune.errors import NoResult, StudyError
-from cotune.executors.equipment import Equippable
+from cotune.executors.equipment import Enclosing, Equippable
 from cotune.executors.executor import ENDS, Executor
 from cotune.records import (
     ATTEMPTS,
@@ -65,7 +65,7 @@ class Replay:
 
 
 def replay(log: Log, target: Target, executor: Equippable, number: int) -> Replay:
-    """Train a trial again, a fork with all that led to it, as the study's executor does.
+    """Train a trial again, a fork with all that led to it, as the study's executor does; in one process, if in any.
 
     Raises NoResult for a trial that has reported nothing, StudyError if it fails this time.
     """
@@ -73,7 +73,8 @@ def replay(log: Log, target: Target, executor: Equippable, number: int) -> Repla
     recorded = history.trial(number)
     if not recorded.steps and not recorded.metrics:
         raise NoResult(f"trial {number} has nothing to compare with: it is {recorded.state}")
-    with trainer(log, target, executor, "cotune: interrupted; nothing is written by a replay.") as (engine, _):
+    alone = executor.alone if isinstance(executor, Enclosing) else executor
+    with trainer(log, target, alone, "cotune: interrupted; nothing is written by a replay.") as (engine, _):
         trained = _trained(engine, history, number)
     differences = changed(history.settings.get("machine", {}), machine())
     return Replay(number, len(recorded.steps), tuple(_deviations(recorded, trained)), differences)

@@ -11,14 +11,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
 
 from cotune.errors import Interrupted, NoResult
 from cotune.executors.checkpoints import FolderCheckpoints, MemoryCheckpoints
-from cotune.executors.equipment import CheckpointStore, Equipment, Equippable
+from cotune.executors.equipment import CheckpointStore, Enclosing, Equipment, Equippable
 from cotune.executors.interruption import Interruption
 from cotune.records import History
 from cotune.schedulers import Race, share_of_steps
@@ -91,17 +90,17 @@ def run(log: Log, planner: Planner, workshop: Workshop, panel: Panel) -> None:
 
 def chosen_executor(log: Log, target: Target, planner: Planner, asked: Equippable | None) -> tuple[Equippable, str]:
     """What trains, where that is left to a measurement as a whole (None) or inside of processes, and why."""
-    if asked is not None and not getattr(asked, "is_open", False):
+    enclosing = asked if isinstance(asked, Enclosing) and asked.is_open else None
+    if asked is not None and enclosing is None:
         return asked, ""
     learns = reads_results(planner.strategy) or isinstance(planner.scheduler, Race)  # which needs a result to begin
     share = share_of_steps(planner.scheduler, log.history.steps or 1)
-    enclosing: Any = asked
-    most, processes = (None, 1) if asked is None else enclosing.most_together
+    most, processes = (None, 1) if enclosing is None else enclosing.most_together
     at_once = min((n for n in (getattr(planner.scheduler, "population", None), most) if n is not None), default=None)
     engine, why = measured(
         log, target, planner.budget.trials, learns=learns, share=share, at_once=at_once, processes=processes
     )
-    return (engine if asked is None else enclosing.around(engine)), why
+    return (engine if enclosing is None else enclosing.around(engine)), why
 
 
 @contextmanager

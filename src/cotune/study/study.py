@@ -305,7 +305,7 @@ class Study:
 
         trial = self.trials[arguments.checked_number(number, number, "replay")]
         target, executor = self._training_again("replay")
-        return replay.replay(self._log, target, getattr(executor, "alone", executor), trial.number)
+        return replay.replay(self._log, target, executor, trial.number)
 
     def confirm(self, top: int = 5, seeds: int = 5) -> Confirmation:
         """Train the best configurations again on fresh splits and seeds, and say how good they really are.
