@@ -15,7 +15,6 @@ import csv
 import itertools
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from benchmarks import fingerprint, results, rivals
 from benchmarks.demo import interval
 from benchmarks.problems.problem import generator
 from benchmarks.quality import seeds
+from benchmarks.searches import conversation, over_pipe
 from cotune.numerics.hypervolume import Front
 from cotune.space import Categorical, Float, Int, Space
 
@@ -160,18 +160,14 @@ PROBLEMS = TUNING | CONFIRMATION
 def searched(name: str, who: str, seed: int) -> tuple[list[Losses], float]:
     """The losses of all trials in turn, and milliseconds of CPU per suggestion."""
     problem, shift = PROBLEMS[name], shift_of(name, seed)
-    ours = [sys.executable, "-m", "benchmarks.ours", "fronts"]
-    talk = rivals.conversation("optuna", "fronts") if who in RIVALS else rivals.Conversation(ours)
-    begin = {"space": problem.space.to_json(), "strategy": RIVALS.get(who, who), "seed": seed, "length": TRIALS}
-    talk.say(begin=begin)
-    seen, spent, answer = list[Losses](), list[float](), talk.say(ask=True)
-    while True:
-        spent.append(answer["cpu_s"])
-        seen.append(problem.losses(problem.space.check(answer["config"]), shift))
-        if len(seen) == TRIALS:
-            break
-        answer = talk.say(tell=seen[-1], ask=True)
-    talk.say(end=True)
+    seen = list[Losses]()
+
+    def told(config: Mapping[str, Any], trial: int) -> Losses:
+        seen.append(problem.losses(config, shift))
+        return seen[-1]
+
+    talk = conversation("optuna" if who in RIVALS else None, "fronts")
+    spent = over_pipe(talk, problem.space, TRIALS, told, strategy=RIVALS.get(who, who), seed=seed)
     talk.close()
     return seen, 1e3 * sum(spent) / len(spent)
 

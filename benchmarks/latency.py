@@ -18,6 +18,7 @@ import torch
 
 import cotune as ct
 from benchmarks import results, rivals
+from benchmarks.searches import conversation, over_pipe
 from cotune.records import Created, Finished, History, Reached, Reported, Resumed, Started, Suggestion
 from cotune.seeds import Purpose, generator
 from cotune.strategies import Random, Strategy
@@ -96,14 +97,10 @@ def suggestion_ms(
 
 def optuna_ms(space: ct.Space, n: int) -> list[float]:
     """The same for Optuna's Gaussian process, which is asked for all n trials."""
-    talk, spent = rivals.conversation("optuna"), []
-    talk.say(begin={"space": space.to_json(), "strategy": "gp", "seed": 0, "length": n + TIMED})
-    answer = talk.say(ask=True)
-    for _ in range(n + TIMED):
-        spent.append(1e3 * answer["cpu_s"])
-        answer = talk.say(tell=loss(space.check(answer["config"])), ask=True)
+    talk = conversation("optuna")
+    spent = over_pipe(talk, space, n + TIMED, lambda config, trial: loss(config), strategy="gp", seed=0)
     talk.close()
-    return spent[n:]
+    return [1e3 * seconds for seconds in spent[n:]]
 
 
 def main() -> None:

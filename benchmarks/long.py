@@ -17,6 +17,7 @@ import torch
 import cotune as ct
 from benchmarks import results
 from benchmarks.problems import problems
+from benchmarks.searches import Incumbents
 from cotune.strategies.bayesian import strategy as bayesian
 
 PROBLEMS = (
@@ -31,17 +32,13 @@ def regrets(name: str, seed: int, who: str) -> dict[int, float]:
     """Number of trials -> regret of the config with the lowest observed loss so far."""
     problem, found = problems()[name], dict[int, float]()
     study = ct.Study(None, problem.space, minimize="value", strategy=WHO[who], seed=seed)
-    lowest, regret = float("inf"), float("nan")
+    incumbents = Incumbents(problem, seed)
     first = bayesian._FIRST_ELSEWHERE if who == "with" else LENGTHS[-1]
     with patch.object(bayesian, "_FIRST_ELSEWHERE", first):
         for n in range(1, LENGTHS[-1] + 1):
-            trial = study.ask()
-            seen = problem.observe(trial.config, seed, trial.number)
-            if seen < lowest:
-                lowest, regret = seen, problem.regret(problem.evaluate(trial.config, seed), seed)
-            study.tell(trial, seen) if seen == seen else study.tell(trial, failed="the training diverged")
+            incumbents.tell(study, study.ask())
             if n in LENGTHS:
-                found[n] = regret
+                found[n] = incumbents.regret
     return found
 
 

@@ -16,6 +16,7 @@ from benchmarks import results
 from benchmarks.problems import problems
 from benchmarks.quality_report import current, regrets
 from benchmarks.quality_runs import read
+from benchmarks.searches import Incumbents
 
 PROBLEMS = (
     "branin", "griewank5", "rosenbrock8", "ackley18", "product9", "kernel6", "stack17", "schedules11", "noisy_levy10",
@@ -27,16 +28,13 @@ AT_ONCE, ROUNDS, SEEDS = 8, 12, range(5)
 def search(name: str, seed: int) -> tuple[float, int]:
     """The regret after all rounds, and how many configs repeat an earlier one."""
     problem = problems()[name]
+    incumbents = Incumbents(problem, seed)
     study = ct.Study(None, problem.space, minimize="value", strategy="bayesian", seed=seed)
-    lowest, regret = float("inf"), float("nan")
     for _ in range(ROUNDS):
         for trial in study.ask(AT_ONCE):
-            seen = problem.observe(trial.config, seed, trial.number)
-            if seen < lowest:
-                lowest, regret = seen, problem.regret(problem.evaluate(trial.config, seed), seed)
-            study.tell(trial, seen) if seen == seen else study.tell(trial, failed="the training diverged")
+            incumbents.tell(study, trial)
     configs = [repr(trial.config) for trial in study.trials]
-    return regret, len(configs) - len(set(configs))
+    return incumbents.regret, len(configs) - len(set(configs))
 
 
 def main() -> None:

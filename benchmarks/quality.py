@@ -24,6 +24,8 @@ from pathlib import Path
 from benchmarks import fingerprint, quality_report, rivals
 from benchmarks.problems import CONFIRMATION, TUNING, Problem, problems
 from benchmarks.quality_runs import FOLDER, Run, append, read
+from benchmarks.searches import Incumbents, conversation, over_pipe
+from cotune.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +38,18 @@ class Cell:
     trials: int
 
 
-def play(conversation: rivals.Conversation, problem: Problem, strategy: str, cell: Cell, version: str) -> Run:
+def play(talk: rivals.Conversation, problem: Problem, strategy: str, cell: Cell, version: str) -> Run:
     """One search from its first suggestion to its last."""
-    conversation.say(
-        begin={"space": problem.space.to_json(), "strategy": strategy, "seed": cell.seed, "length": cell.trials}
-    )
-    seconds, incumbents, lowest = [], [], math.inf
-    answer = conversation.say(ask=True)
-    for trial in range(cell.trials):
-        config = problem.space.check(answer["config"])
-        seen = problem.observe(config, cell.seed, trial)
-        if seen < lowest:
-            lowest = seen
-            incumbents.append((trial + 1, problem.evaluate(config, cell.seed)))
-        told = {"tell": seen if math.isfinite(seen) else None}
-        seconds.append(answer["cpu_s"])
-        answer = conversation.say(**told, ask=True) if trial + 1 < cell.trials else conversation.say(**told)
-    conversation.say(end=True)
+    incumbents = Incumbents(problem, cell.seed)
+
+    def told(config: Config, trial: int) -> float | None:
+        seen = incumbents.observe(config, trial)
+        return seen if math.isfinite(seen) else None
+
+    seconds = over_pipe(talk, problem.space, cell.trials, told, strategy=strategy, seed=cell.seed)
     late = seconds[len(seconds) // 2 :]
     cpu_ms, late_ms = 1e3 * sum(seconds) / len(seconds), 1e3 * sum(late) / len(late)
-    return Run(version, problem.name, cell.seed, cell.trials, cpu_ms, late_ms, tuple(incumbents))
+    return Run(version, problem.name, cell.seed, cell.trials, cpu_ms, late_ms, tuple(incumbents.course))
 
 
 def version_of(strategy: str) -> str:
@@ -85,7 +79,7 @@ def work(cells: Sequence[Cell], jobs: int, folder: Path = FOLDER) -> int:
     lock, failures, count = threading.Lock(), [0], itertools.count(1)
 
     def loop() -> None:
-        talking: dict[str, rivals.Conversation] = {}
+        talking: dict[str | None, rivals.Conversation] = {}
         while not waiting.empty():
             cell = waiting.get()
             begun = time.monotonic()
@@ -101,8 +95,8 @@ def work(cells: Sequence[Cell], jobs: int, folder: Path = FOLDER) -> int:
                 regret = problems()[cell.problem].regret(run.after(cell.trials), cell.seed)
                 line = f"{cell.strategy} {cell.problem} seed {cell.seed}: regret {regret:.4f}"
                 print(f"{next(count)}/{len(cells)} {line}, {time.monotonic() - begun:.1f} s", flush=True)
-        for conversation in talking.values():
-            conversation.close()
+        for talk in talking.values():
+            talk.close()
 
     threads = [threading.Thread(target=loop, daemon=True) for _ in range(jobs)]
     for thread in threads:
@@ -112,13 +106,10 @@ def work(cells: Sequence[Cell], jobs: int, folder: Path = FOLDER) -> int:
     return failures[0]
 
 
-def _made(cell: Cell, talking: dict[str, rivals.Conversation]) -> Run:
-    library, strategy = rivals.STRATEGIES.get(cell.strategy, ("cotune", cell.strategy))
+def _made(cell: Cell, talking: dict[str | None, rivals.Conversation]) -> Run:
+    library, strategy = rivals.STRATEGIES.get(cell.strategy, (None, cell.strategy))
     if library not in talking:
-        ours = [sys.executable, "-m", "benchmarks.ours"]
-        talking[library] = (
-            rivals.conversation(library) if cell.strategy in rivals.STRATEGIES else rivals.Conversation(ours)
-        )
+        talking[library] = conversation(library)
     try:
         return play(talking[library], problems()[cell.problem], strategy, cell, version_of(cell.strategy))
     except Exception:

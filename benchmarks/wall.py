@@ -9,7 +9,6 @@ config, 1 at the median of random legal ones). Run `python -m benchmarks.wall`.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -19,6 +18,7 @@ import numpy as np
 
 import cotune as ct
 from benchmarks import results, rivals
+from benchmarks.searches import conversation, over_pipe
 
 TRIALS, LATE, SEEDS = 60, 40, range(10)
 WHO = ("bayesian", "tpe", "random", "optuna-tpe", "optuna-gp")
@@ -65,21 +65,17 @@ class Search:
     regret: float
 
 
-def searched(
-    conversation: rivals.Conversation, strategy: str, wall: str, seed: int, scale: tuple[float, float]
-) -> Search:
-    conversation.say(begin={"space": SPACE.to_json(), "strategy": strategy, "seed": seed, "length": TRIALS})
-    told, failed = list[float](), list[bool]()
-    answer = conversation.say(ask=True)
-    for trial in range(TRIALS):
-        config = SPACE.check(answer["config"])
-        failed.append(is_beyond(wall, config))
-        told.append(math.inf if failed[-1] else loss(config, seed))
-        more = {"ask": True} if trial + 1 < TRIALS else {}
-        answer = conversation.say(tell=None if failed[-1] else told[-1], **more)
-    conversation.say(end=True)
+def searched(talk: rivals.Conversation, strategy: str, wall: str, seed: int, scale: tuple[float, float]) -> Search:
+    found = list[float]()
+
+    def told(config: Mapping[str, Any], trial: int) -> float | None:
+        found.append(math.inf if is_beyond(wall, config) else loss(config, seed))
+        return found[-1] if math.isfinite(found[-1]) else None
+
+    over_pipe(talk, SPACE, TRIALS, told, strategy=strategy, seed=seed)
+    failed = [math.isinf(one) for one in found]
     lowest, middle = scale
-    return Search(sum(failed), sum(failed[-LATE:]), (min(told) - lowest) / (middle - lowest))
+    return Search(sum(failed), sum(failed[-LATE:]), (min(found) - lowest) / (middle - lowest))
 
 
 def scale_of(wall: str, seed: int) -> tuple[float, float]:
@@ -95,11 +91,10 @@ def main() -> None:
     rows = list[dict[str, Any]]()
     scales = {(wall, seed): scale_of(wall, seed) for wall in ("width", "product", "rate") for seed in SEEDS}
     for who in WHO:
-        library, strategy = rivals.STRATEGIES.get(who, ("", who))
-        command = [sys.executable, "-m", "benchmarks.ours"]
-        talking = rivals.conversation(library) if library else rivals.Conversation(command)
+        library, strategy = rivals.STRATEGIES.get(who, (None, who))
+        talk = conversation(library)
         for wall in ("width", "product", "rate"):
-            found = [searched(talking, strategy, wall, seed, scales[wall, seed]) for seed in SEEDS]
+            found = [searched(talk, strategy, wall, seed, scales[wall, seed]) for seed in SEEDS]
             rows.append({
                 "who": who, "wall": wall, "trials": TRIALS, "seeds": len(SEEDS),
                 "failures": fmean(one.failures for one in found),
@@ -107,7 +102,7 @@ def main() -> None:
                 "regret": fmean(one.regret for one in found),
             })  # fmt: skip
             print(rows[-1], flush=True)
-        talking.close()
+        talk.close()
     results.write("wall", rows)
 
 
