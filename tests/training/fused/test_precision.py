@@ -27,6 +27,7 @@ TYPED = {
 """What asks for a type by name cannot be followed in double precision."""
 FUNCTIONS = {
     "linear": lambda net, h: F.linear(h, net.square),
+    "imaginary and real factors": lambda net, h: (h.float() * 1j).imag + (h * 2.0 + h * 2),
     "linear of single precision": lambda net, h: F.linear(h.float(), net.square),
     "matmul": lambda net, h: h @ net.square,
     "mm": lambda net, h: h.mm(net.square),
@@ -141,6 +142,31 @@ def test_lanes_learn_what_separate_runs_learn(name):
         fused, plain, whole = together(ours, range(5)), apart(theirs, range(5)), apart(exact, range(5))
     assert curve_gap(plain, whole) > 0  # it is in short precision
     assert curve_gap(fused, plain) < 0.02
+
+
+def test_the_uses_of_a_weight_add_up_in_the_type_in_which_they_do_alone():
+    class Repeated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(64, 64), nn.Linear(64, 10)
+
+        def forward(self, x):
+            for _ in range(6):
+                x = self.body(x).tanh()
+            return self.head(x)
+
+    t = short(lambda c: Repeated())
+    kind(t)
+    with Isolated() as isolated:
+        ours, theirs = (runs(t, LANES, isolated) for _ in range(2))
+        population = Population(ours)
+        population.gradients(next(population.begin([0] * 3)))
+        for lane, run in enumerate(theirs):
+            next(run.steps(0))
+            alone, own = run.model.body.weight.grad, population.gradient("body.weight")[lane]
+            assert torch.equal(alone, alone.bfloat16().float())
+            assert torch.equal(own, own.bfloat16().float())
+            torch.testing.assert_close(own, alone, rtol=0.1, atol=float(alone.abs().max()) / 30)
 
 
 def test_of_the_thirty_modules_those_that_fuse_in_mixed_precision_do_so_by_proof():

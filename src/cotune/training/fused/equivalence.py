@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from cotune import seeds
 from cotune.config import Config
 from cotune.seeds import Purpose
-from cotune.training.fused.memory import attributes, configs, require_unchanged, withheld
+from cotune.training.fused.memory import attributes, configs, modes, require_unchanged, withheld
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable, told_by_line
 from cotune.training.fused.signature import LOSS, Form, config_numbers, module_at, numbers
@@ -28,7 +28,7 @@ from cotune.training.loop import Run
 from cotune.training.samples import Batch
 
 _TOLERANCE = 1e-9
-_STEPS = 2
+_STEPS, _EPOCHS = 2, 8
 _NEAR = 2**-5
 """Four times the rounding of a bfloat16."""
 _SHARES, _MIDDLE = (0.25, 0.5, 0.75), 0.4
@@ -74,6 +74,7 @@ def check(pair: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int],
             raise Unfusable("draws from a global generator other than torch's")
         _compare_evaluation(population, twins, seed)
         _require_own_names(population)
+        _require_same_epochs(population)
     _rehearse(configs, build, seed, form)
 
 
@@ -134,6 +135,19 @@ def _compare_in_mixed_precision(population: Population, twins: Sequence[Run], se
 def _generators() -> tuple[object, str, bytes]:
     numpy = repr(np.random.get_state(legacy=False))  # noqa: NPY002 - a model's code may draw from it
     return random.getstate(), numpy, torch.default_generator.get_state().numpy().tobytes()
+
+
+def _require_same_epochs(population: Population) -> None:
+    """Lanes are at epochs of their own, so what is trained, and by what attributes, may not depend on the epoch."""
+    templates, seen = population.code.templates, list[dict[Place, Hashable]]()
+    for _ in range(_EPOCHS):
+        for template in templates:
+            template.train()
+        seen.append(_kept(population) | {("", "training"): modes(templates)})
+        for template in templates:
+            template.eval()
+    for earlier, later in pairwise(seen):
+        require_unchanged(earlier, later, "when it is set to training")
 
 
 def _require_own_names(population: Population) -> None:

@@ -12,7 +12,7 @@ from torch.autograd.graph import disable_saved_tensors_hooks
 
 from cotune.config import Config
 from cotune.training.fused import zeros
-from cotune.training.fused.escape import depth, per_lane
+from cotune.training.fused.escape import per_lane
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.lanewise import Lanewise
 from cotune.training.fused.precision import Casts
@@ -104,7 +104,7 @@ class LaneForward:
         self, tensors: list[Tensor], losses: list[Tensor], own: list[Tensor], of_config: list[Tensor], batch: Batch
     ) -> tuple[Any, Tensor]:
         """What one lane computes; runs under vmap."""
-        self._lanewise.depth = depth()
+        self._lanewise.begin(tensors[: len(self.models.parameters)])
         lifted = dict(zip(self._numbers, own, strict=True))
         criterion = self._criterion
         for tensor, marks in zip(tensors, self._marks, strict=True):

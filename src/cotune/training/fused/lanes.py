@@ -30,29 +30,36 @@ Draw = Callable[[], Tensor]
 @final
 @dataclass(slots=True)
 class Notes:
-    """What a pass has of its lanes besides tensors, so that it can be made again.
-
-    drawn: the noise, in order; draws: how to draw it anew. read: values that left torch. truths: flags that have to be
-    true. left: the noise that a pass takes which is made again; None in one that draws.
-    """
+    """What a pass has of its lanes besides tensors. drawn: its noise, in order. draws: how to draw that anew."""
 
     drawn: list[Tensor] = field(default_factory=list)
     draws: list[Draw] = field(default_factory=list)
+
+
+@final
+@dataclass(slots=True)
+class Again:
+    """A pass that is made again, and draws nothing. left: the noise it had.
+
+    read: values that leave torch in it. truths: flags that have to be true, which it does not look at.
+    """
+
+    left: list[Tensor]
     read: list[Tensor] = field(default_factory=list)
     truths: list[Tensor] = field(default_factory=list)
-    left: list[Tensor] | None = None
 
 
 @final
 class Lanes:
     """K lanes. weights (K, samples): what each sample's loss counts in this pass; None where losses are plain means.
 
-    notes: where passes leave notes, if anywhere.
+    notes: what is noted of the pass, if anything. again: it is one that was made before.
     """
 
     def __init__(self, n_lanes: int, device: torch.device) -> None:
         self.weights: Tensor | None = None
         self.notes: Notes | None = None
+        self.again: Again | None = None
         self._generators = [torch.Generator(device) for _ in range(n_lanes)]
         self._device = device
         self._parts: Parts | None = None
@@ -77,17 +84,15 @@ class Lanes:
         """One per lane, from a number or (K,) of them."""
         if not isinstance(value, Tensor):
             return [float(value)] * self._n
-        if self.notes is not None:
-            self.notes.read.append(value)
+        if self.again is not None:
+            self.again.read.append(value)
         return list(value.tolist())
 
     def require(self, truth: Tensor, reason: str) -> None:
         """Raises Unfusable with that reason unless the flag is true, also where the pass is made again."""
-        if self.notes is not None:
-            self.notes.truths.append(truth)
-            if self.notes.left is not None:
-                return
-        if not bool(truth):
+        if self.again is not None:
+            self.again.truths.append(truth)
+        elif not bool(truth):
             raise Unfusable(reason)
 
     def filled(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks = _NONE) -> Tensor:
@@ -95,13 +100,12 @@ class Lanes:
 
         marks: where lanes have sizes of their own; the rest draws nothing, and has zeros.
         """
-        if self.notes is None:
-            return self._drawn_by_lanes(shape, dtype, fill, marks)
-        if self.notes.left is not None:
-            return self.notes.left.pop(0)
+        if self.again is not None:
+            return self.again.left.pop(0)
         drawn = self._drawn_by_lanes(shape, dtype, fill, marks)
-        self.notes.drawn.append(drawn.clone())  # the code may change it
-        self.notes.draws.append(lambda: self._drawn_by_lanes(shape, dtype, fill, marks))
+        if self.notes is not None:
+            self.notes.drawn.append(drawn.clone())  # the code may change it
+            self.notes.draws.append(lambda: self._drawn_by_lanes(shape, dtype, fill, marks))
         return drawn
 
     def _drawn_by_lanes(self, shape: Sequence[int], dtype: torch.dtype, fill: Fill, marks: Marks) -> Tensor:

@@ -30,21 +30,26 @@ class Lanewise(TorchFunctionMode):
     """In force while the code of lanes runs under torch.vmap.
 
     follows_zeros: whether some tensors are filled up, and only what leaves them zero may be done to them. casts: of a
-    model in mixed precision. refusal: of something else that was tried. depth: of the code that is followed, as
-    `escape.depth` tells it.
+    model in mixed precision. refusal: of something else that was tried.
     """
 
     def __init__(self, lanes: Lanes, *, follows_zeros: bool, casts: Casts | None) -> None:
         super().__init__()
         self._lanes, self._follows_zeros, self._casts = lanes, follows_zeros, casts
         self.refusal: Unfusable | None = None
-        self.depth = 0
+        self._depth = 0
+
+    def begin(self, weights: Sequence[Tensor]) -> None:
+        """In the lane, before its code runs. weights: of its model."""
+        self._depth = depth()
+        if self._casts is not None:
+            self._casts.begin(weights)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
-        if self._follows_zeros and depth() != self.depth:
+        if self._follows_zeros and depth() != self._depth:
             self._refuse(Unfusable("transforms functions of units whose number differs from lane to lane"))
         if not self._follows_zeros or not (zeros.is_near(args) or zeros.is_near(named.values())):
             return self._done(func, args, named)

@@ -6,7 +6,8 @@ lost when lanes come and go.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any, final
 
 from torch import Tensor, nn
@@ -65,11 +66,36 @@ def _told(value: Any) -> Hashable:
     return Itself(value) if isinstance(value, Config) else fingerprint(value, DEPTH)  # a Config notes who reads it
 
 
-def require_unchanged(before: Mapping[Place, Hashable], after: Mapping[Place, Hashable]) -> None:
-    """Raises Unfusable if a forward pass changed an attribute that the next one may read."""
+def modes(modules: Iterable[nn.Module]) -> Hashable:
+    """Which of their parts are set to training."""
+    return tuple(part.training for module in modules for part in module.modules())
+
+
+def known(modules: Iterable[nn.Module], loss: object) -> Hashable:
+    """All that their code may read besides tensors of lanes; None if some object has a state that nobody can compare.
+
+    What functions find in their own modules is not among it.
+    """
+    kept = tuple(tuple(attributes(module).items()) for module in modules)
+    found = kept, fingerprint(loss, DEPTH) if isinstance(loss, FunctionType) else None
+    return None if _is_opaque(found) else found
+
+
+def _is_opaque(found: Hashable) -> bool:
+    if isinstance(found, tuple):
+        return any(map(_is_opaque, found))
+    if not isinstance(found, Itself) or callable(found.value):
+        return False
+    return type(found.value).__module__.partition(".")[0] not in ("torch", "cotune")
+
+
+def require_unchanged(
+    before: Mapping[Place, Hashable], after: Mapping[Place, Hashable], when: str = "in forward"
+) -> None:  # fmt: skip
+    """Raises Unfusable if an attribute was changed that the next pass may read. when: in words."""
     for (name, key), value in after.items():
         if before.get((name, key)) != value:
-            raise Unfusable(f"changes {_full(name, key)} in forward; keep it in a buffer and change that in place")
+            raise Unfusable(f"changes {_full(name, key)} {when}; keep it in a buffer and change that in place")
 
 
 def _full(name: str, key: str) -> str:

@@ -12,17 +12,19 @@ from torch import Tensor
 
 from cotune.training.fused.escape import mapped, tensors
 from cotune.training.fused.forward import Inputs, LaneForward
-from cotune.training.fused.lanes import Draw, Lanes, Notes
+from cotune.training.fused.lanes import Again, Draw, Lanes, Notes
 from cotune.training.fused.refusal import Unfusable, told_by_line
-from cotune.training.fused.tape import Replay, Tape, Unrecordable
+from cotune.training.fused.tape import Replay, Tape
 from cotune.training.samples import Batch
 
 Result = tuple[Tensor, Sequence[Tensor | None]]
 """The losses (n,) before an update, and the gradients of the models' parameters, (n, ...) each or None."""
 
-_OFTEN, BELIEVED = 12, 2
-"""A pass is recorded when it was made so often, which costs as much as a few of them, and the recording is used after
-it gave the same bits as the code in so many passes of a population, with other numbers in each."""
+_OFTEN = 12
+"""A pass is recorded when it was made so often, which costs as much as a few of them."""
+BELIEVED, _EVERY = 2, 16
+"""A population uses a recording after it gave the same bits as the code in so many later passes, and compares once more
+in the first pass of an epoch after it was used so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,29 @@ class Recordings:
     seen: Counter[Hashable] = field(default_factory=Counter)
     made: dict[Hashable, _Recording | None] = field(default_factory=dict)
 
+    def knows(self, key: Hashable) -> bool:
+        """Whether a pass that comes now has a recording, or should have one."""
+        if key in self.made:
+            return self.made[key] is not None
+        self.seen[key] += 1
+        return self.seen[key] >= self.often
+
 
 @dataclass(slots=True)
 class _Trust:
-    """What a population knows of a recording: how often it was right here, and how its noise is drawn."""
+    """What a population knows of a recording: how often it was right here, and how its noise is drawn.
+
+    n_used: how often it was used since it was last compared. is_due: whether it shall be.
+    """
 
     n_right: int = 0
     draws: Sequence[Draw] = ()
+    n_used: int = 0
+    is_due: bool = False
+
+    @property
+    def is_enough(self) -> bool:
+        return self.n_right >= BELIEVED and not self.is_due
 
 
 @final
@@ -66,24 +84,32 @@ class Passes:
         """n_parameters: so many of the inputs' tensors, from the first on, are the models' parameters."""
         self._forward, self._lanes, self._n = forward, lanes, n_parameters
         self._recordings, self._trust = recordings, defaultdict[Hashable, _Trust](_Trust)
+        self._state: Hashable = None
+        self._modes: Hashable = None
+
+    def begin(self, state: Hashable, modes: Hashable) -> None:
+        """Before an epoch. state: all that the code may read besides tensors, None if that cannot be told.
+
+        modes: whether which parts of the models are being trained.
+        """
+        if state != self._state:
+            self._trust.clear()
+        self._state, self._modes = state, modes
+        for trust in self._trust.values():
+            trust.is_due = trust.n_used >= _EVERY
 
     def __call__(self, batch: Batch) -> Result:
         """Of as many of the first lanes as the batch has. Raises what the models' code raises."""
         inputs, recordings = self._forward.inputs(batch), self._recordings
-        given = [*inputs.models, *inputs.losses, *inputs.own, *inputs.of_config, *tensors(batch)]
-        given += [] if self._lanes.weights is None else [self._lanes.weights]
-        key = tuple(tensor.shape for tensor in given)
-        if key not in recordings.made:
-            recordings.seen[key] += 1
-            if recordings.seen[key] < recordings.often:
-                return self._made(inputs)
-            return self._watched(key, inputs, given)
-        recording, trust = recordings.made[key], self._trust[key]
-        if recording is None:
+        given = [*_flat(inputs), *([] if self._lanes.weights is None else [self._lanes.weights])]
+        key = (*[tensor.shape for tensor in given], self._modes)
+        if self._state is None or not recordings.knows(key):
             return self._made(inputs)
-        if trust.n_right < BELIEVED:
-            return self._watched(key, inputs, given)
-        return self._replayed(recording, trust.draws, given)
+        recording, trust = recordings.made.get(key), self._trust[key]
+        if recording is not None and trust.is_enough:
+            trust.n_used += 1
+            return self._replayed(recording, trust.draws, given)
+        return self._watched(key, inputs, given)
 
     def _made(self, inputs: Inputs) -> Result:
         losses = self._forward.run(inputs)[1]
@@ -103,57 +129,77 @@ class Passes:
         return losses, gradients
 
     def _watched(self, key: Hashable, inputs: Inputs, given: Sequence[Tensor]) -> Result:
-        """By the code; the recording has to give the same, and is made if there is none."""
-        before, notes, recordings = [_copied(tensor) for tensor in given], Notes(), self._recordings
-        losses, gradients = self._noting(notes, inputs)
-        try:
-            recording = recordings.made.get(key) or self._recorded(
-                inputs, notes, [_copied(tensor) for tensor in before]
-            )
-            with torch.no_grad():
-                again = recording.replay(*before, *notes.drawn)
-            own = [losses, *(gradient for gradient in gradients if gradient is not None)]
-            if not all(_are_same(*pair) for pair in zip([*again[: len(own)], *before], [*own, *given], strict=True)):
-                raise Unrecordable("gave other bits")
-        except Exception:  # noqa: BLE001 - whatever cannot be recorded is made by the code, as before
-            recordings.made[key] = None
-        else:
-            recordings.made[key], trust = recording, self._trust[key]
-            trust.n_right, trust.draws = trust.n_right + 1, notes.draws
-        return losses, gradients
-
-    def _recorded(self, inputs: Inputs, noted: Notes, copies: list[Tensor]) -> _Recording:
-        """copies: of all that is given; the code runs once more, on them and on the noise that it had."""
-        noise = [drawn.clone() for drawn in noted.drawn]
-        given, weights, notes = [*copies, *noise], self._lanes.weights, Notes(left=noise)
-        left = iter(copies)
-        own = mapped(lambda _: next(left), inputs)
-        self._lanes.weights = next(left, None)
-        try:
-            with Tape(given) as tape:
-                losses, gradients = self._noting(notes, own)
-        finally:
-            self._lanes.weights = weights
-        places = {tensor.data_ptr() for tensor in given}
-        if not places.issuperset(value.data_ptr() for value in notes.read):
-            raise Unrecordable("reads a value that it computed")
-        found = {at: gradient for at, gradient in enumerate(gradients) if gradient is not None}
-        return _Recording(tape.replay([losses, *found.values(), *notes.truths]), list(found))
-
-    def _noting(self, notes: Notes, inputs: Inputs) -> Result:
+        """By the code. The recording has to give the same, and is made if there is none."""
+        before, notes = [_copied(tensor) for tensor in given], Notes()
         self._lanes.notes = notes
         try:
-            return self._made(inputs)
+            result = self._made(inputs)
         finally:
             self._lanes.notes = None
+        recording = self._recordings.made.get(key)
+        if recording is None:
+            self._recordings.made[key] = self._recorded(inputs, notes, before)
+        else:
+            self._compare(key, recording, before, notes, [*_found(result), *given])
+        return result
+
+    def _compare(
+        self, key: Hashable, recording: _Recording, before: Sequence[Tensor], notes: Notes, expected: Sequence[Tensor]
+    ) -> None:
+        """expected: losses, gradients, and the inputs as the code left them."""
+        trust = self._trust[key]
+        with torch.no_grad():
+            found = recording.replay(*before, *notes.drawn)[: 1 + len(recording.which)]
+        if _are_same([*found, *before], expected):
+            self._trust[key] = _Trust(trust.n_right + 1, notes.draws)
+            return
+        self._recordings.made[key] = None
+        if trust.n_right >= BELIEVED:
+            raise Unfusable("computes something else than before, by what is in no tensor")
+
+    def _recorded(self, inputs: Inputs, noted: Notes, before: Sequence[Tensor]) -> _Recording | None:
+        """The code runs once more on copies, as the real pass may not be watched: torch may take other ways then.
+
+        before: all that is given, as it was. None for what cannot be recorded, which is made by the code as ever.
+        """
+        copies, noise = map(_copied, before), [drawn.clone() for drawn in noted.drawn]
+        own, weights = mapped(lambda _: next(copies), inputs), self._lanes.weights
+        again, more = Again(list(noise)), list(copies)
+        self._lanes.again, self._lanes.weights = again, more[0] if more else None
+        try:
+            with Tape([*_flat(own), *more, *noise]) as tape:
+                losses, gradients = self._made(own)
+            constants = {number.data_ptr() for number in (*own.own, *own.of_config)}
+            if not constants.issuperset(number.data_ptr() for number in again.read):
+                return None  # a rate of dropout that is computed, which would be read no more
+            replay = tape.replay([*_found((losses, gradients)), *again.truths])
+        except Exception:  # noqa: BLE001 - the user's code, run in a way that is not the user's; or too little memory
+            return None
+        finally:
+            self._lanes.again, self._lanes.weights = None, weights
+        return _Recording(replay, [at for at, gradient in enumerate(gradients) if gradient is not None])
+
+
+def _flat(inputs: Inputs) -> list[Tensor]:
+    return [*inputs.models, *inputs.losses, *inputs.own, *inputs.of_config, *tensors(inputs.batch)]
+
+
+def _found(result: Result) -> list[Tensor]:
+    losses, gradients = result
+    return [losses, *(gradient for gradient in gradients if gradient is not None)]
 
 
 def _copied(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
-def _are_same(one: Tensor, other: Tensor) -> bool:
+def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     """To the bit, NaN included."""
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    return torch.equal(*(tensor.detach().contiguous().view(-1).view(torch.uint8) for tensor in (one, other)))
+    return len(some) == len(others) and all(
+        one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bits(one), _bits(other))
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.detach().contiguous().view(-1).view(torch.uint8)

@@ -14,6 +14,7 @@ from cotune import seeds
 from cotune.seeds import Purpose
 from cotune.training.fused.forward import LaneForward
 from cotune.training.fused.lanes import Lanes
+from cotune.training.fused.memory import known, modes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.passes import Passes, Recordings
 from cotune.training.fused.signature import EXACT, Form
@@ -83,6 +84,8 @@ class Population:
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""
         self._train_mode(True)
+        self._begun = None
+        self._passes.begin(known(self.code.templates, self._members[0].task.loss), modes(self.code.templates))
         members, epochs = self._members, self._along(epochs)
         self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE, e) for run, e in zip(members, epochs, strict=True)])
         rows = [run.order(epoch) for run, epoch in zip(members, epochs, strict=True)]

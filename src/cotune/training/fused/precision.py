@@ -26,6 +26,11 @@ class Casts:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._known: dict[Hashable, tuple[torch.dtype | None, _Types]] = {}
+        self._weights: dict[int, tuple[Tensor, dict[torch.dtype, Tensor]]] = {}
+
+    def begin(self, weights: Sequence[Tensor]) -> None:
+        """Before a pass: each of these is cast once, as by autocast, so that the gradients of its uses add up alike."""
+        self._weights = {id(weight): (weight, {}) for weight in weights}
 
     def apply(
         self, func: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any], stand_in: Callable[..., Any]
@@ -42,12 +47,19 @@ class Casts:
             self._known[key] = across(lambda: self._asked(func, call), 1, ())
         to, types = self._known[key]
         if to is not None:
-            call = mapped(lambda tensor: tensor.to(to) if _can_be_cast(tensor.dtype) else tensor, call)
-        torch.set_autocast_enabled(kind, False)  # it must not reach what a stand-in is made of
-        try:
+            call = mapped(lambda tensor: self._cast(tensor, to), call)
+        with torch.autocast(kind, enabled=False):  # it must not reach what a stand-in is made of
             return _returned(stand_in(func, *call), types)
-        finally:
-            torch.set_autocast_enabled(kind, True)
+
+    def _cast(self, tensor: Tensor, to: torch.dtype) -> Tensor:
+        if not _can_be_cast(tensor.dtype):
+            return tensor
+        weight, casts = self._weights.get(id(tensor), (None, {}))
+        if weight is not tensor:
+            return tensor.to(to)
+        if to not in casts:
+            casts[to] = tensor.to(to)
+        return casts[to]
 
     def _asked(self, func: Callable[..., Any], call: _Call) -> tuple[torch.dtype | None, _Types]:
         """To what autocast casts, None if to nothing; and the types that `func` returns under it."""
@@ -84,12 +96,12 @@ def _can_be_cast(dtype: torch.dtype) -> bool:
 
 
 def _types(values: Any) -> Iterator[Any]:
-    """Of the tensors, and those that are asked for."""
+    """Of tensors and numbers, and what is asked for by name."""
     for leaf in _leaves(values):
         if isinstance(leaf, Tensor):
             yield leaf.dtype
-        elif isinstance(leaf, torch.dtype | str):
-            yield leaf
+        else:
+            yield leaf if isinstance(leaf, torch.dtype | str | type) else type(leaf)
 
 
 def _leaves(values: Any) -> Iterator[Any]:

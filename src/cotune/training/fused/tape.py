@@ -64,7 +64,7 @@ class Tape(TorchDispatchMode):
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One call in Python. makes, takes: names. must_run: it changes one of them in place."""
+    """One call in Python. makes, takes: names. must_run: it changes something in place, or makes nothing but checks."""
 
     makes: Sequence[str]
     call: str
@@ -83,7 +83,7 @@ class _Script:
         self._inputs = [self._named(tensor) for tensor in inputs]
 
     def add(self, call: _Call) -> None:
-        """The next call. Views that are the whole thing are left out."""
+        """The next call, unless it gives what has a name already: a view of the whole thing."""
         function, changes = call.function, call.function._schema.is_mutable
         if {torch.Tag.data_dependent_output, torch.Tag.nondeterministic_seeded} & set(function.tags):
             raise Unrecordable(f"calls {function}")
@@ -97,7 +97,7 @@ class _Script:
         makes = ["_" if result is None else self._named(result) for result in results]
         if not isinstance(call.result, Tensor) and results:
             makes[-1] += ","  # it returns several, or a list of one
-        self._lines.append(_Line(makes, called, frozenset(takes), changes))
+        self._lines.append(_Line(makes, called, frozenset(takes), changes or not results))
 
     def compiled(self, outputs: Sequence[Tensor]) -> Replay:
         """The function, without what no output needs; it lets go of a tensor after its last use."""
@@ -151,7 +151,7 @@ def _place(tensor: Tensor) -> tuple[object, ...]:
 
 
 def _quick(function: Any, named: Mapping[str, Any]) -> Callable[..., Any]:
-    """The same kernel by a shorter way, if there is one."""
+    """The same kernel by a shorter way, if there is one; a name that means another one gives other bits, or raises."""
     name = function._schema.name.partition("::")[2]
     if function._schema.is_mutable:
         return getattr(Tensor, name) if hasattr(Tensor, name) and not named else function
