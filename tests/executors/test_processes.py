@@ -164,6 +164,8 @@ def test_a_worker_that_is_killed_harms_no_other(made: Callable) -> None:
     os.kill(busy(ours)[0].pid, signal.SIGKILL)
     assert until(lambda: ours.executor.wait(0.01, ours.emit) or len(ours.events) == 2)
     assert {type(event) for event in ours.events} == {Reclaimed, Finished}
+    assert len(workers(ours)) == 1  # another one is started as soon as there is work for it
+    assert isinstance(ours.run(job(2))[-1], Finished)
     assert len(workers(ours)) == 2
 
 

@@ -204,7 +204,10 @@ def test_what_trains_in_each_worker_is_measured_once_and_kept(tmp_path: Path, mo
 
     asked = []
 
-    def measured(task: object, census: object, *, device: str, most: int, within_s: float) -> Verdict:
+    def measured(
+        task: object, census: object, *, device: str, most: int, within_s: float, spares_lanes: bool
+    ) -> Verdict:  # fmt: skip
+        assert not spares_lanes  # the random strategy learns nothing
         asked.append(most)
         return Verdict(3, tuple(range(64)), False, 1.0, 2.0, "said so")
 
@@ -336,3 +339,20 @@ def test_no_worker_is_started_for_a_search_that_ends(monkeypatch: pytest.MonkeyP
         study.optimize(trials=4, progress=False)
     assert len(started) == 4
     assert all(worker.has_ended for worker in started)
+
+
+def test_no_worker_is_started_when_nothing_is_left_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def counted(*arguments: object) -> Worker:
+        started.append(Worker(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(pool, "Worker", counted)
+    study = ct.Study(
+        lambda trial: time.sleep(1000), {"x": (0.0, 1.0)}, minimize="value", epochs=1, strategy="random",
+        scheduler="none", executor=ct.Processes(workers=1, trial_timeout=0.3),
+    )  # fmt: skip
+    study.optimize(trials=2, progress=False)
+    assert [trial.failure.cause for trial in study.trials] == ["timeout"] * 2
+    assert len(started) == 2

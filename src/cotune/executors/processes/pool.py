@@ -62,7 +62,7 @@ class Pool:
         self._resources.callback(self._parcel.close)
         self._guard = Guard()
         self._resources.callback(self._guard.close)
-        self._workers: list[Worker] = []
+        self._workers, self._vacant = list[Worker](), list[Place]()
         try:
             self._workers += [self._started(place) for place in places]
             while not (equipment.interruption.is_requested or any(worker.is_ready for worker in self._workers)):
@@ -103,7 +103,11 @@ class Pool:
             worker.dismiss()
         until = time.monotonic() + _FAREWELL_S
         for worker in self._workers:
-            worker.see_off(until)
+            worker.await_end(until)
+        for worker in self._workers:
+            worker.strike()
+        for worker in self._workers:
+            worker.kill()
         self._workers.clear()
         self._resources.close()
 
@@ -117,15 +121,16 @@ class Pool:
         except OSError as error:
             raise StudyError(f"a worker cannot be started: {error}. Use fewer workers, or free memory.") from error
 
-    def _replace(self, worker: Worker) -> None:
-        """A worker is gone: another one takes its place, unless the search ends."""
+    def _lay_off(self, worker: Worker) -> None:
+        """A worker is gone; another one takes its place as soon as there is something to do."""
         self._workers.remove(worker)
-        if not self._equipment.interruption.is_requested:
-            self._workers.append(self._started(worker.place))
+        self._vacant.append(worker.place)
 
     def _hand_out(self) -> None:
         if not self._queue:
             return
+        while self._vacant:
+            self._workers.append(self._started(self._vacant.pop()))
         ready = [worker for worker in self._workers if worker.is_ready and not worker.has_ended]
         shares = {worker: list[Job]() for worker in ready}
         for job in self._turns.sorted(self._queue):
@@ -263,7 +268,7 @@ class Pool:
             said = worker.last_words or "(nothing)"
             raise StudyError(f"a worker {in_words(code)} before it could begin. It said:\n{said}")
         if code == 0:
-            self._replace(worker)
+            self._lay_off(worker)
             self._release(worker.in_hand.values(), emit)
         elif code == -signal.SIGKILL and memory.kills() > self._kills:
             self._lose(worker, "out of memory", "the machine ran out of memory, and its worker was killed", emit)
@@ -272,7 +277,7 @@ class Pool:
 
     def _lose(self, worker: Worker, cause: str, reason: str, emit: Emit) -> None:
         """A worker is gone, with the trials that it had in hand. Of several it is not clear whose fault it was."""
-        self._replace(worker)
+        self._lay_off(worker)
         self._release([one for one in worker.in_hand.values() if not one.has_begun], emit)
         lost = [one for one in worker.in_hand.values() if one.has_begun]
         if len(lost) > 1:
@@ -306,6 +311,8 @@ class Pool:
             self._listen(_TICK_S, emit)
         late = [worker for worker in self._workers if worker.in_hand]
         seconds = {number: one.seconds for worker in late for number, one in worker.in_hand.items()}
+        for worker in late:
+            worker.strike()
         for worker in late:
             worker.kill()
             self._workers.remove(worker)

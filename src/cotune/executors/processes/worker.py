@@ -86,6 +86,10 @@ class Worker:
             except OSError as error:  # reset, by a process that was killed
                 raise EOFError from error
 
+    def strike(self) -> None:
+        """Have it end now, with everything that it started, without waiting for that; before `kill`."""
+        end_group(self.pid)
+
     def kill(self) -> int:
         """End it now, with everything that it started; its exit code, or the signal that ended it with a minus."""
         end_group(self.pid)  # before its number is given back
@@ -106,11 +110,10 @@ class Worker:
         """Let it end by itself, which it does if it is idle."""
         self._post(Goodbye())
 
-    def see_off(self, until: float) -> None:
-        """After `dismiss`: see to it that it is gone. Idle, it may end by itself until then, by the steady clock."""
+    def await_end(self, until: float) -> None:
+        """After `dismiss`: if it is idle, it may end by itself until then, by the steady clock."""
         if self.is_ready and not self.in_hand:
             self._await_end(until - time.monotonic())
-        self.kill()
 
     @property
     def has_ended(self) -> bool:

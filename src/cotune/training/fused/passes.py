@@ -119,7 +119,7 @@ class Passes:
         return losses.detach(), [next(found) if p.requires_grad else None for p in inputs.models[: self._n]]
 
     def _replayed(self, recording: _Recording, draws: Sequence[Draw], given: Sequence[Tensor]) -> Result:
-        with torch.no_grad():
+        with told_by_line(self._forward.builder), torch.no_grad():
             losses, *others = recording.replay(*given, *[draw() for draw in draws])
         gradients: list[Tensor | None] = [None] * self._n
         for at, gradient in zip(recording.which, others, strict=False):
