@@ -27,7 +27,7 @@ def search(case: Case, executor: str, trials: int, epochs: int) -> tuple[float, 
     """CPU seconds, and the study."""
     task = ct.Task(
         model=lambda config: case.model(), data=digits(case.size), loss=nn.CrossEntropyLoss(), metrics=["accuracy"],
-        epochs=epochs, device="cpu",
+        epochs=epochs, device="cpu", amp=case.amp,
     )  # fmt: skip
     space = {"learning_rate": ct.Float(1e-4, 1e-2, log=True), "optimizer": [case.optimizer], "batch_size": [case.batch]}
     begun = time.process_time()
