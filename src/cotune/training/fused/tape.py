@@ -7,9 +7,9 @@ numbers give the same bits.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, final
 
 import torch
@@ -23,7 +23,8 @@ _FUNCTIONS = torch._C._VariableFunctions
 _METHODS: dict[str, Callable[..., Any]] = {"view": Tensor.view, "expand": Tensor.expand}
 _HARMLESS = frozenset({"memory_format", "dtype"})
 """Arguments by name that torch's functions take as their kernels do."""
-_PLAIN = (bool, int, str, type(None))
+_MOST = 3
+"""So many tensors as first arguments have a short way of their own."""
 
 
 class Unrecordable(Exception):
@@ -63,88 +64,160 @@ class Tape(TorchDispatchMode):
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """One call in Python. makes, takes: names. must_run: it changes something in place, or makes nothing but checks."""
+class _At:
+    """Where a tensor is among the values of a replay."""
 
-    makes: Sequence[str]
-    call: str
-    takes: frozenset[str]
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One call, of the values so far. makes: where its results go. several: whether it returns them in a row.
+
+    takes: what it needs. must_run: it changes something in place, or makes nothing but checks.
+    """
+
+    call: Callable[[Sequence[Any]], Any]
+    makes: Sequence[int]
+    several: bool
+    takes: frozenset[int]
     must_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A call in a replay. gone: what is not needed after it."""
+
+    call: Callable[[Sequence[Any]], Any]
+    makes: Sequence[int]
+    several: bool
+    gone: Collection[int]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """A replay: n values, of which some are given, some constant, and the rest made step by step."""
+
+    n: int
+    inputs: Sequence[int]
+    constants: Mapping[int, Tensor]
+    steps: Sequence[_Step]
+    outputs: Sequence[int]
+
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        values: list[Any] = [None] * self.n
+        for place, tensor in self.constants.items():
+            values[place] = tensor
+        for place, tensor in zip(self.inputs, given, strict=True):
+            values[place] = tensor
+        for step in self.steps:
+            made = step.call(values)
+            if step.several:
+                for place, tensor in zip(step.makes, made or (), strict=True):
+                    values[place] = tensor
+            else:
+                values[step.makes[0]] = made
+            for place in step.gone:
+                values[place] = None
+        return tuple([values[place] for place in self.outputs])
 
 
 @final
 class _Script:
-    """Calls as the source of a Python function, the fastest way to make them."""
+    """Calls in the order in which they have to be made."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        self._names: dict[tuple[object, ...], str] = {}
-        self._constants, self._known = dict[str, Any](), dict[int, str]()
+        self._places: dict[tuple[object, ...], int] = {}
+        self._constants: dict[int, Tensor] = {}
         self._lines: list[_Line] = []
-        self._inputs = [self._named(tensor) for tensor in inputs]
+        self._n = 0
+        self._inputs = [self._placed(tensor) for tensor in inputs]
 
     def add(self, call: _Call) -> None:
-        """The next call, unless it gives what has a name already: a view of the whole thing."""
+        """The next call, unless it gives what has a place already: a view of the whole thing."""
         function, changes = call.function, call.function._schema.is_mutable
         if {torch.Tag.data_dependent_output, torch.Tag.nondeterministic_seeded} & set(function.tags):
             raise Unrecordable(f"calls {function}")
-        results = [call.result] if isinstance(call.result, Tensor) else list(call.result or ())
-        if not changes and len(results) == 1 and _place(results[0]) in self._names:
+        is_one = isinstance(call.result, Tensor)
+        results = [call.result] if is_one else list(call.result or ())
+        if not changes and is_one and _key(call.result) in self._places:
             return
-        takes = set[str]()
-        written = [self._written(value, takes) for value in call.args]
-        written += [f"{name}={self._written(value, takes)}" for name, value in call.named.items()]
-        called = f"{self._constant(_quick(function, call.named))}({', '.join(written)})"
-        makes = ["_" if result is None else self._named(result) for result in results]
-        if not isinstance(call.result, Tensor) and results:
-            makes[-1] += ","  # it returns several, or a list of one
-        self._lines.append(_Line(makes, called, frozenset(takes), changes or not results))
+        takes = set[int]()
+        args = [self._written(value, takes) for value in call.args]
+        named = {name: self._written(value, takes) for name, value in call.named.items()}
+        made = _caller(_quick(function, named), args, named)
+        makes = [self._new() if result is None else self._placed(result) for result in results]
+        self._lines.append(_Line(made, makes, not is_one, frozenset(takes), changes or not results))
 
     def compiled(self, outputs: Sequence[Tensor]) -> Replay:
-        """The function, without what no output needs; it lets go of a tensor after its last use."""
-        takes = set[str]()
-        returned = [self._written(output, takes) for output in outputs]
-        lines, needed = [f"    return ({''.join(f'{name}, ' for name in returned)})"], takes
+        """All calls that an output needs, as a function; it lets go of a tensor after its last use."""
+        places = [self._at(output) for output in outputs]
+        needed, steps = set(places), list[_Step]()
         for line in reversed(self._lines):
-            made = {name.rstrip(",") for name in line.makes}
-            if line.must_run or made & needed:
-                gone = sorted((line.takes | made) - needed - set(self._inputs) - {"_"})
-                end = f"; del {', '.join(gone)}" if gone else ""
+            if line.must_run or needed.intersection(line.makes):
+                steps.append(_Step(line.call, line.makes, line.several, (line.takes | {*line.makes}) - needed))
                 needed |= line.takes
-                lines.append(f"    {', '.join(line.makes)} = {line.call}{end}" if made else f"    {line.call}{end}")
-        source = "\n".join([f"def replay({', '.join(self._inputs)}):", *reversed(lines)])
-        space = dict(self._constants)
-        exec(source, space)  # noqa: S102 - made of names and numbers alone
-        replay: Replay = space["replay"]
-        return replay
+        return _Steps(self._n, self._inputs, self._constants, steps[::-1], places)
 
-    def _named(self, tensor: Tensor) -> str:
-        return self._names.setdefault(_place(tensor), f"t{len(self._names)}")
+    def _placed(self, tensor: Tensor) -> int:
+        key = _key(tensor)
+        if key not in self._places:
+            self._places[key] = self._new()
+        return self._places[key]
 
-    def _written(self, value: Any, takes: set[str]) -> str:
+    def _new(self) -> int:
+        self._n += 1
+        return self._n - 1
+
+    def _at(self, tensor: Tensor) -> int:
+        """Where a tensor is that something is done with; one that nothing made is a constant."""
+        if _key(tensor) not in self._places:
+            self._constants[self._placed(tensor)] = tensor
+        return self._placed(tensor)
+
+    def _written(self, value: Any, takes: set[int]) -> Any:
         match value:
             case Tensor():
-                name = self._names.get(_place(value))
-                if name is None:
-                    return self._constant(value)
-                takes.add(name)
-                return name
+                takes.add(self._at(value))
+                return _At(self._at(value))
             case list() | tuple():
-                return f"[{', '.join(self._written(item, takes) for item in value)}]"
-            case float() if math.isfinite(value):
-                return repr(value)
-            case _ if isinstance(value, _PLAIN):
-                return repr(value)
+                return [self._written(item, takes) for item in value]
             case torch.Generator():
                 raise Unrecordable("draws from a generator")
-        return self._constant(value)
-
-    def _constant(self, value: Any) -> str:
-        name = self._known.setdefault(id(value), f"c{len(self._known)}")
-        self._constants[name] = value
-        return name
+        return value
 
 
-def _place(tensor: Tensor) -> tuple[object, ...]:
+def _caller(function: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function, called with what is at these places among the values, and with the rest as it is."""
+    places = [value.place for value in takewhile(lambda value: isinstance(value, _At), args)]
+    rest = list(args[len(places) :])
+    if _has_places(rest) or _has_places(list(named.values())) or not 1 <= len(places) <= _MOST:
+
+        def general(values: Sequence[Any]) -> Any:
+            return function(*_filled(list(args), values), **{key: _filled(v, values) for key, v in named.items()})
+
+        return general
+    a, b, c = [*places, 0, 0][:3]
+    match len(places):
+        case 1:
+            return lambda values: function(values[a], *rest, **named)
+        case 2:
+            return lambda values: function(values[a], values[b], *rest, **named)
+    return lambda values: function(values[a], values[b], values[c], *rest, **named)
+
+
+def _has_places(value: Any) -> bool:
+    return isinstance(value, _At) or (isinstance(value, list) and any(map(_has_places, value)))
+
+
+def _filled(value: Any, values: Sequence[Any]) -> Any:
+    if isinstance(value, list):
+        return [_filled(item, values) for item in value]
+    return values[value.place] if isinstance(value, _At) else value
+
+
+def _key(tensor: Tensor) -> tuple[object, ...]:
     """Equal for tensors that are the same memory, seen in the same way."""
     where = tensor.data_ptr() if tensor.numel() else id(tensor)
     return where, tensor.shape, tensor.stride(), tensor.dtype, tensor.is_conj(), tensor.is_neg()
