@@ -316,13 +316,20 @@ def test_a_signal_ends_the_search_and_its_workers_within_five_seconds(tmp_path: 
         assert study.trials[1].checkpoint is not None
 
 
-def test_no_worker_is_started_for_a_search_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
+    """All workers that are started."""
+    found = list[Worker]()
 
     def counted(*arguments: object) -> Worker:
-        started.append(Worker(*arguments))
-        return started[-1]
+        found.append(Worker(*arguments))
+        return found[-1]
 
+    monkeypatch.setattr(pool, "Worker", counted)
+    return found
+
+
+def test_no_worker_is_started_for_a_search_that_ends(started: list[Worker]) -> None:
     def train(trial: object) -> None:
         for epoch in trial.epochs():
             if trial.number == 3 and epoch == 1:
@@ -330,7 +337,6 @@ def test_no_worker_is_started_for_a_search_that_ends(monkeypatch: pytest.MonkeyP
             trial.report(value=trial.config.x + epoch)
             time.sleep(0.01 if trial.number else 1.5)  # the others have left, and ended, while it is waited for
 
-    monkeypatch.setattr(pool, "Worker", counted)
     study = ct.Study(
         train, {"x": (0.0, 1.0)}, minimize="value", epochs=1000, strategy="random", scheduler="none",
         executor=ct.Processes(workers=4),
@@ -341,14 +347,7 @@ def test_no_worker_is_started_for_a_search_that_ends(monkeypatch: pytest.MonkeyP
     assert all(worker.has_ended for worker in started)
 
 
-def test_no_worker_is_started_when_nothing_is_left_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = []
-
-    def counted(*arguments: object) -> Worker:
-        started.append(Worker(*arguments))
-        return started[-1]
-
-    monkeypatch.setattr(pool, "Worker", counted)
+def test_no_worker_is_started_when_nothing_is_left_to_do(started: list[Worker]) -> None:
     study = ct.Study(
         lambda trial: time.sleep(1000), {"x": (0.0, 1.0)}, minimize="value", epochs=1, strategy="random",
         scheduler="none", executor=ct.Processes(workers=1, trial_timeout=0.3),

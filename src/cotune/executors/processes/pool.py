@@ -104,11 +104,7 @@ class Pool:
         until = time.monotonic() + _FAREWELL_S
         for worker in self._workers:
             worker.await_end(until)
-        for worker in self._workers:
-            worker.strike()
-        for worker in self._workers:
-            worker.kill()
-        self._workers.clear()
+        self._end(list(self._workers))
         self._resources.close()
 
     # ------------------------------------------------------------------ jobs to workers
@@ -311,12 +307,16 @@ class Pool:
             self._listen(_TICK_S, emit)
         late = [worker for worker in self._workers if worker.in_hand]
         seconds = {number: one.seconds for worker in late for number, one in worker.in_hand.items()}
-        for worker in late:
+        self._end(late)
+        self._turns.give_up(seconds, emit)
+
+    def _end(self, workers: Sequence[Worker]) -> None:
+        """All at once, so that none is waited for while others still run."""
+        for worker in workers:
             worker.strike()
-        for worker in late:
+        for worker in workers:
             worker.kill()
             self._workers.remove(worker)
-        self._turns.give_up(seconds, emit)
 
     def _release(self, lost: Iterable[Assignment], emit: Emit) -> None:
         for one in lost:

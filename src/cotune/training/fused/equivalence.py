@@ -83,6 +83,10 @@ def _prepared(run: Run, number: int, form: Form) -> Run:
     _make_precise(run.model)
     if isinstance(run.forward.criterion.loss, nn.Module):
         _make_precise(run.forward.criterion.loss)
+    return _varied(run, number, form)
+
+
+def _varied(run: Run, number: int, form: Form) -> Run:
     if form.lifts:
         _vary(run, number)
     return run
@@ -105,20 +109,13 @@ def _rehearse(
     configs: Sequence[Mapping[str, Any]], build: Build, seed: Callable[[int], None], form: Form
 ) -> None:  # fmt: skip
     """A step and an evaluation in the precision of the runs; raises Unfusable where a number's precision matters."""
-    runs = [_rehearsing(build, number, config, form) for number, config in enumerate(configs)]
+    runs = [_varied(build(number, config), number, form) for number, config in enumerate(configs)]
     population = Population(runs, form)
     if runs[0].task.amp:
-        twins = [_rehearsing(build, number, config, form) for number, config in enumerate(configs)]
+        twins = [_varied(build(number, config), number, form) for number, config in enumerate(configs)]
         _compare_in_mixed_precision(population, [twins[runs.index(run)] for run in population.runs], seed)
     population.step(next(population.begin([0] * len(runs))))
     population.rehearsed(_EVALUATED)
-
-
-def _rehearsing(build: Build, number: int, config: Mapping[str, Any], form: Form) -> Run:
-    run = build(number, config)
-    if form.lifts:
-        _vary(run, number)
-    return run
 
 
 def _compare_in_mixed_precision(population: Population, twins: Sequence[Run], seed: Callable[[int], None]) -> None:

@@ -87,15 +87,21 @@ def _whole(value: Any, n_lanes: int) -> Any:
 
 def tensors(values: Any) -> Iterator[Tensor]:
     """Those in tuples, lists and dicts, in the order of `mapped`."""
+    return (leaf for leaf in leaves(values) if isinstance(leaf, Tensor))
+
+
+def leaves(values: Any) -> Iterator[Any]:
+    """All that is in tuples, lists and dicts, the names in dicts included."""
     match values:
-        case Tensor():
-            yield values
         case dict():
-            for value in values.values():
-                yield from tensors(value)
+            for name, value in values.items():
+                yield name
+                yield from leaves(value)
         case tuple() | list():
             for value in values:
-                yield from tensors(value)
+                yield from leaves(value)
+        case _:
+            yield values
 
 
 def mapped(change: Callable[[Tensor], Tensor], values: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from cotune.training.fused.escape import across, mapped, tensors
+from cotune.training.fused.escape import across, leaves, mapped, tensors
 
 _Call = tuple[list[Any], dict[str, Any]]
 _Types = list[torch.dtype]
@@ -97,21 +97,8 @@ def _can_be_cast(dtype: torch.dtype) -> bool:
 
 def _types(values: Any) -> Iterator[Any]:
     """Of tensors and numbers, and what is asked for by name."""
-    for leaf in _leaves(values):
+    for leaf in leaves(values):
         if isinstance(leaf, Tensor):
             yield leaf.dtype
         else:
             yield leaf if isinstance(leaf, torch.dtype | str | type) else type(leaf)
-
-
-def _leaves(values: Any) -> Iterator[Any]:
-    match values:
-        case dict():
-            for name, value in values.items():
-                yield name
-                yield from _leaves(value)
-        case tuple() | list():
-            for value in values:
-                yield from _leaves(value)
-        case _:
-            yield values

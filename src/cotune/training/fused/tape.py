@@ -84,25 +84,18 @@ class _Line:
     must_run: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A call in a replay. gone: what is not needed after it."""
-
-    call: Callable[[Sequence[Any]], Any]
-    makes: Sequence[int]
-    several: bool
-    gone: Collection[int]
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """A replay: n values, of which some are given, some constant, and the rest made step by step."""
+    """A replay: n values, of which some are given, some constant, and the rest made line by line.
+
+    lines: with what is not needed after them.
+    """
 
     n: int
     inputs: Sequence[int]
     constants: Mapping[int, Tensor]
-    steps: Sequence[_Step]
+    lines: Sequence[tuple[_Line, Collection[int]]]
     outputs: Sequence[int]
 
     def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
@@ -111,14 +104,14 @@ class _Steps:
             values[place] = tensor
         for place, tensor in zip(self.inputs, given, strict=True):
             values[place] = tensor
-        for step in self.steps:
-            made = step.call(values)
-            if step.several:
-                for place, tensor in zip(step.makes, made or (), strict=True):
+        for line, gone in self.lines:
+            made = line.call(values)
+            if line.several:
+                for place, tensor in zip(line.makes, made or (), strict=True):
                     values[place] = tensor
             else:
-                values[step.makes[0]] = made
-            for place in step.gone:
+                values[line.makes[0]] = made
+            for place in gone:
                 values[place] = None
         return tuple([values[place] for place in self.outputs])
 
@@ -153,12 +146,12 @@ class _Script:
     def compiled(self, outputs: Sequence[Tensor]) -> Replay:
         """All calls that an output needs, as a function; it lets go of a tensor after its last use."""
         places = [self._at(output) for output in outputs]
-        needed, steps = set(places), list[_Step]()
+        needed, lines = set(places), list[tuple[_Line, Collection[int]]]()
         for line in reversed(self._lines):
             if line.must_run or needed.intersection(line.makes):
-                steps.append(_Step(line.call, line.makes, line.several, (line.takes | {*line.makes}) - needed))
+                lines.append((line, (line.takes | {*line.makes}) - needed))
                 needed |= line.takes
-        return _Steps(self._n, self._inputs, self._constants, steps[::-1], places)
+        return _Steps(self._n, self._inputs, self._constants, lines[::-1], places)
 
     def _placed(self, tensor: Tensor) -> int:
         key = _key(tensor)
