@@ -205,7 +205,7 @@ def test_what_trains_in_each_worker_is_measured_once_and_kept(tmp_path: Path, mo
     asked = []
 
     def measured(
-        task: object, census: object, *, device: str, most: int, within_s: float, spares_lanes: bool
+        task: object, kinds: object, *, device: str, most: int, within_s: float, spares_lanes: bool
     ) -> Verdict:  # fmt: skip
         assert not spares_lanes  # the random strategy learns nothing
         asked.append(most)

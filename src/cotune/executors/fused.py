@@ -53,7 +53,7 @@ class Fused:
     lanes: models at once; a trial has one, with cross-validation one for each fold unless these train one after
     another. device, checkpoint_s: as for `Inline`. is_demanded: whether a trial that cannot be fused is an error,
     rather than trained by itself. fills_up: whether networks of different width may train together. pays: which of the
-    configurations that a census draws are of kinds that are fused; None: all. census: of the space, if it is known
+    configurations that a census draws are of kinds that are fused; None: all. kinds: of the space, if they are known
     already. They follow from the space, so that who happens to be there decides nothing.
     """
 
@@ -63,7 +63,7 @@ class Fused:
     is_demanded: bool = True
     fills_up: bool = True
     pays: tuple[int, ...] | None = field(default=None, repr=False)
-    census: Census | None = field(default=None, repr=False)
+    kinds: Kinds | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -98,7 +98,7 @@ class _FusedExecutor:
         self._isolated = Isolated()
         self._jobs: deque[Job] = deque()
         self._lanes: list[Lane] = []
-        self._kinds = Kinds(self._surveyed())
+        self._kinds = settings.kinds or Kinds(self._surveyed())
         self._worth = None if settings.pays is None else self._kinds.census.of_places(settings.pays)
         self._populations: dict[tuple[Run, ...], Population] = {}
         self._resting: dict[str, Lane] = {}
@@ -109,8 +109,6 @@ class _FusedExecutor:
 
     def _surveyed(self) -> Census:
         """What is known of the space; nothing has to be if trials cannot differ in width."""
-        if self._settings.census is not None:
-            return self._settings.census
         space, fills_up = self._equipment.space, self._settings.fills_up
         if self._settings.pays is None and not (fills_up and widths(space)):
             return Census()

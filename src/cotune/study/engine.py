@@ -15,7 +15,7 @@ from cotune.space import Space
 from cotune.study.log import Log
 from cotune.study.objectives import Target
 from cotune.training import Isolated, Run, Task
-from cotune.training.fused import EXACT, Census, Unfusable, Verdict, probe, told
+from cotune.training.fused import EXACT, Kinds, Unfusable, Verdict, probe, told
 from cotune.training.fused.probe import FEWEST, apart, epoch_s
 
 _GENERATIONS = 4
@@ -48,20 +48,20 @@ def measured(
     if task is None:
         return Inline(), ""
     device, space = str(task.on()), log.history.space
-    census: Census | None = None
+    kinds: Kinds | None = None
     known: JsonValue = log.refresh().settings.get("engine")
     if known is None:
         most = min(_most(trials, learns=learns), at_once or _MOST_UNSEEN) // processes * task.n_together
         verdict, search_s = _outlook(task, space, None if trials is None else share * trials, device, most)
         if verdict is None:
             measure = partial(probe, task, device=device, most=most, within_s=_SHARE * search_s, spares_lanes=learns)
-            census, verdict = _verdict(survey(task, space, device), measure)
+            kinds, verdict = _verdict(Kinds(survey(task, space, device)), measure)
         known = log.settle("engine", verdict.to_json())
     if known["lanes"] == 1:
         return Inline(), f"one trial at a time: {known['why']}"
     fused = Fused(
         lanes=known["lanes"], is_demanded=False, fills_up=known.get("fills_up", False),
-        pays=tuple(known["pays"]) if "pays" in known else None, census=census,
+        pays=tuple(known["pays"]) if "pays" in known else None, kinds=kinds,
     )  # fmt: skip
     return fused, f"fused trials: {known['why']}"
 
@@ -93,11 +93,11 @@ def _outlook(task: Task, space: Space, trials: float | None, device: str, most: 
     return apart(f"all trials together take about {seconds:.1f} s") if is_short else None, seconds
 
 
-def _verdict(census: Census, measure: Callable[[Census], Verdict]) -> tuple[Census, Verdict]:
+def _verdict(kinds: Kinds, measure: Callable[[Kinds], Verdict]) -> tuple[Kinds, Verdict]:
     """With networks filled up to a common width if they differ and that pays, and otherwise as they are."""
-    verdict = measure(census)
-    if verdict.lanes > 1 or not census.pairs:
-        return census, verdict
-    exact = census.in_own_width()
+    verdict = measure(kinds)
+    if verdict.lanes > 1 or not kinds.census.pairs:
+        return kinds, verdict
+    exact = Kinds(kinds.census.in_own_width())
     other = measure(exact)
-    return (exact, other) if other.lanes > 1 else (census, verdict)
+    return (exact, other) if other.lanes > 1 else (kinds, verdict)

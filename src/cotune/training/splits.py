@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import final
 
@@ -15,6 +15,8 @@ from cotune.seeds import Purpose
 from cotune.training.divisions import Division, Pool, Rows, hold_out, hold_out_end
 from cotune.training.samples import Samples
 
+_KEPT = 16
+"""So many splits are remembered, which many runs share."""
 _TEST, _VALIDATION, _FRACTION, _OUTER = range(4)  # paths of the split streams; frozen with the file format
 
 
@@ -58,6 +60,7 @@ class Sources:
     sealed: Rows | None = None
     kept: Rows | None = None
     groups: Rows | None = None
+    _known: dict[tuple[int, int], Splits] = field(init=False, repr=False, default_factory=dict)
 
     def to(self, device: torch.device) -> Sources:
         """The same on a device."""
@@ -71,6 +74,15 @@ class Sources:
         The test part is split off first and depends on `split_seed` alone, so that no trial ever trains on it. seed:
         the run's own, used where folds are reshuffled only.
         """
+        if self.division is not None and self.division.reshuffle:
+            return self._drawn(split_seed, seed, fold)
+        if (split_seed, fold) not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[split_seed, fold] = self._drawn(split_seed, seed, fold)
+        return self._known[split_seed, fold]
+
+    def _drawn(self, split_seed: int, seed: int, fold: int) -> Splits:
         pool, sealed = self._sealed(split_seed)
         if self.division is None:
             held = self._part(pool.rows) if self.validation is None else _whole(self.validation)

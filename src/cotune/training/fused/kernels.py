@@ -61,7 +61,7 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         log_p = logits.mT.contiguous().log_softmax(1)
         is_counted = target != ignored
-        target = target.where(is_counted, 0)[:, None]
+        target = (target * is_counted)[:, None]
         if weight is None:
             weight = is_counted.to(log_p.dtype) / is_counted.sum(-1, keepdim=True)
         weight = weight.to(log_p.dtype)

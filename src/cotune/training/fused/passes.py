@@ -23,7 +23,7 @@ Result = tuple[Tensor, Sequence[Tensor | None]]
 
 _OFTEN = 12
 """A pass is recorded when it was made so often, which costs as much as a few of them."""
-BELIEVED, _EVERY = 2, 16
+BELIEVED, _EVERY = 2, 64
 """A population uses a recording after it gave the same bits as the code in so many later passes, and compares once more
 in the first pass of an epoch after it was used so often."""
 
@@ -34,6 +34,10 @@ class _Recording:
 
     replay: Replay
     which: Sequence[int]
+
+    def changes(self, n: int) -> list[int]:
+        """Which of the first n inputs, those that are not noise, it changes."""
+        return sorted(at for at in self.replay.changes if at < n)
 
 
 @final
@@ -131,27 +135,33 @@ class Passes:
 
     def _watched(self, key: Hashable, inputs: Inputs, given: Sequence[Tensor]) -> Result:
         """By the code. The recording has to give the same, and is made if there is none."""
-        before, notes = [_copied(tensor) for tensor in given], Notes()
+        recording, notes = self._recordings.made.get(key), Notes()
+        changes = range(len(given)) if recording is None else recording.changes(len(given))
+        before = [_copied(tensor) if at in changes else tensor for at, tensor in enumerate(given)]
+        versions = [tensor._version for tensor in given]
         self._lanes.notes = notes
         try:
             result = self._made(inputs)
         finally:
             self._lanes.notes = None
-        recording = self._recordings.made.get(key)
         if recording is None:
             self._recordings.made[key] = self._recorded(inputs, notes, before)
         else:
-            self._compare(key, recording, before, notes, [*_found(result), *given])
+            is_left_alone = [
+                n == t._version or at in changes for at, (n, t) in enumerate(zip(versions, given, strict=True))
+            ]
+            expected = [*_found(result), *(given[at] for at in changes)]
+            self._compare(key, recording, before, notes, expected if all(is_left_alone) else [])
         return result
 
     def _compare(
         self, key: Hashable, recording: _Recording, before: Sequence[Tensor], notes: Notes, expected: Sequence[Tensor]
     ) -> None:
-        """expected: losses, gradients, and the inputs as the code left them."""
+        """expected: losses, gradients, and the inputs that change as the code left them."""
         trust, found = self._trust[key], list[Tensor]()
         with suppress(Exception), torch.no_grad():  # then it is not the same
             found += recording.replay(*before, *notes.drawn)[: 1 + len(recording.which)]
-        if _are_same([*found, *before], expected):
+        if _are_same([*found, *(before[at] for at in recording.changes(len(before)))], expected):
             self._trust[key] = _Trust(trust.n_right + 1, notes.draws)
             return
         self._recordings.made[key] = None
@@ -203,4 +213,6 @@ def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    return tensor.detach().contiguous().view(-1).view(torch.uint8)
+    flat = tensor.detach().contiguous().view(-1)
+    is_whole = all(n * flat.itemsize % torch.int64.itemsize == 0 for n in (flat.numel(), flat.storage_offset()))
+    return flat.view(torch.int64 if is_whole else torch.uint8)

@@ -19,6 +19,7 @@ from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.passes import Passes, Recordings
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Parts, Phase, Tick, n_pieces, phases, pieces, taken, whole
+from cotune.training.fused.widths import n_numbers
 from cotune.training.loop import Run
 
 Measured = dict[str, float] | Exception
@@ -46,7 +47,8 @@ class Population:
         self._phases = phases(lengths)
         through = [sum(length <= phase.until for phase in self._phases) for length in lengths]
         self._kinds = [(through[at], kind_of(run.optimizer)) for at, run in enumerate(runs)]
-        self._order = sorted(range(len(runs)), key=lambda at: (*self._kinds[at], runs[at].batch_size))
+        sizes = [(run.batch_size, n_numbers(run.model)) for run in runs]
+        self._order = sorted(range(len(runs)), key=lambda at: (*self._kinds[at], *sizes[at]))
         self.runs = [runs[at] for at in self._order]
         self._members = [*self.runs, self.runs[-1]]
         self._lanes = Lanes(len(self._members), self._device)

@@ -114,27 +114,28 @@ def epoch_s(run: Run) -> float:
 
 
 def probe(
-    task: Task, census: Census, *, device: str, most: int, within_s: float = math.inf, spares_lanes: bool = True
+    task: Task, kinds: Kinds, *, device: str, most: int, within_s: float = math.inf, spares_lanes: bool = True
 ) -> Verdict:
-    """Measure a few steps each way, of each of the commonest kinds.
+    """Measure a few steps each way, of each of the commonest kinds, and prove them on the way.
 
     most: lanes that are of use, by the budget of the search. within_s: after so many seconds no further kind is
     measured, unless the last one pays; what was not measured does not train together. spares_lanes: a few less at a
     time are better, because decisions follow from results. The answer is a measurement: keep it, because the bits of a
     result depend on it.
     """
+    census = kinds.census
     common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
     with Isolated() as isolated:
         bench = _Bench(task, device, isolated)
         try:
-            kinds = _proven(bench, census, common)
+            proven = _proven(bench, kinds, common)
         except Unfusable as refusal:
             name = type(bench.run(0, census.drawn[census.places[common[0]][0]]).model).__name__
             return apart(f"cannot fuse {name}: {refusal}")
-        if not kinds:
+        if not proven:
             return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
         costs, begun = list[_Cost](), time.perf_counter()
-        for kind in kinds:
+        for kind in proven:
             if costs and not costs[-1].pays(most) and time.perf_counter() - begun > within_s:
                 break
             with contextlib.suppress(torch.OutOfMemoryError, MemoryError):  # then it does not pay
@@ -145,9 +146,9 @@ def probe(
         return _judged(costs, most, nearly, fills_up=census.widths is not None)
 
 
-def _proven(bench: _Bench, census: Census, common: Sequence[Hashable]) -> list[Kind]:
+def _proven(bench: _Bench, kinds: Kinds, common: Sequence[Hashable]) -> list[Kind]:
     """The commonest kinds. Raises Unfusable, of the commonest, if there is none."""
-    kinds, found, refusals = Kinds(census), list[Kind](), list[Unfusable]()
+    census, found, refusals = kinds.census, list[Kind](), list[Unfusable]()
     for key in common:
         try:
             kind = kinds.of(bench.run(0, census.drawn[census.places[key][0]]), bench.run, bench.isolated.seed)

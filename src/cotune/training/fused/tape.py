@@ -7,8 +7,8 @@ numbers give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, final
 
@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-Replay = Callable[..., tuple[Tensor, ...]]
-"""Tensors like the inputs of a tape -> what its outputs became of them."""
-
+_Way = Callable[[Sequence[Any]], Any]
+"""A call, of the values so far."""
 _FUNCTIONS = torch._C._VariableFunctions
 _METHODS: dict[str, Callable[..., Any]] = {"view": Tensor.view, "expand": Tensor.expand}
 _HARMLESS = frozenset({"memory_format", "dtype"})
@@ -60,7 +59,7 @@ class Tape(TorchDispatchMode):
         script = _Script(self._inputs)
         for call in self._calls:
             script.add(call)
-        return script.compiled(outputs)
+        return script.replay(outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +74,28 @@ class _Line:
     """One call, of the values so far. makes: where its results go. several: whether it returns them in a row.
 
     takes: what it needs. must_run: it changes something in place, or makes nothing but checks.
+    over: the same call, which writes its result over what is at `spare`, if there is such a way.
     """
 
-    call: Callable[[Sequence[Any]], Any]
+    call: _Way
     makes: Sequence[int]
     several: bool
     takes: frozenset[int]
     must_run: bool
+    spare: int = -1
+    over: _Way | None = None
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Steps:
-    """A replay: n values, of which some are given, some constant, and the rest made line by line.
+class Replay:
+    """Tensors like the inputs of a tape -> what its outputs became of them.
 
-    lines: with what is not needed after them.
+    changes: which of the inputs are changed. n values, of which some are given, some constant, and the rest made line
+    by line. lines: with what is not needed after them.
     """
 
+    changes: frozenset[int]
     n: int
     inputs: Sequence[int]
     constants: Mapping[int, Tensor]
@@ -122,7 +126,9 @@ class _Script:
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         self._places: dict[tuple[object, ...], int] = {}
+        self._memory: dict[int, int] = {}  # place -> where the memory begins that its tensor is in
         self._constants: dict[int, Tensor] = {}
+        self._changed = set[int]()
         self._lines: list[_Line] = []
         self._n = 0
         self._inputs = [self._placed(tensor) for tensor in inputs]
@@ -141,22 +147,35 @@ class _Script:
         named = {name: self._written(value, takes) for name, value in call.named.items()}
         made = _caller(_quick(function, named), args, named)
         makes = [self._new() if result is None else self._placed(result) for result in results]
-        self._lines.append(_Line(made, makes, not is_one, frozenset(takes), changes or not results))
+        line = _Line(made, makes, not is_one, frozenset(takes), changes or not results)
+        over = None if changes or not is_one else _over(call, args, named)
+        self._lines.append(line if over is None else replace(line, spare=args[0].place, over=over))
+        self._changed |= {self._memory[self._at(tensor)] for tensor in _written_to(call)}
 
-    def compiled(self, outputs: Sequence[Tensor]) -> Replay:
+    def replay(self, outputs: Sequence[Tensor]) -> Replay:
         """All calls that an output needs, as a function; it lets go of a tensor after its last use."""
         places = [self._at(output) for output in outputs]
         needed, lines = set(places), list[tuple[_Line, Collection[int]]]()
+        kept = self._memories({*places, *self._inputs, *self._constants})
         for line in reversed(self._lines):
             if line.must_run or needed.intersection(line.makes):
+                others = self._memories(line.takes - {line.spare})
+                if line.over is not None and self._memory[line.spare] not in kept | others:
+                    line = replace(line, call=line.over)
                 lines.append((line, (line.takes | {*line.makes}) - needed))
                 needed |= line.takes
-        return _Steps(self._n, self._inputs, self._constants, lines[::-1], places)
+                kept |= self._memories(line.takes)
+        changes = frozenset(at for at, place in enumerate(self._inputs) if self._memory[place] in self._changed)
+        return Replay(changes, self._n, self._inputs, self._constants, lines[::-1], places)
+
+    def _memories(self, places: Iterable[int]) -> set[int]:
+        return {self._memory[place] for place in places}
 
     def _placed(self, tensor: Tensor) -> int:
         key = _key(tensor)
         if key not in self._places:
             self._places[key] = self._new()
+            self._memory[self._places[key]] = tensor.untyped_storage().data_ptr() or id(tensor)
         return self._places[key]
 
     def _new(self) -> int:
@@ -200,6 +219,30 @@ def _caller(function: Callable[..., Any], args: Sequence[Any], named: Mapping[st
     return lambda values: function(values[a], values[b], values[c], *rest, **named)
 
 
+def _written_to(call: _Call) -> Iterator[Tensor]:
+    """The tensors that a call changes."""
+    for at, argument in enumerate(call.function._schema.arguments):
+        value = call.args[at] if at < len(call.args) else call.named.get(argument.name)
+        if argument.alias_info is not None and argument.alias_info.is_write and value is not None:
+            yield from [value] if isinstance(value, Tensor) else value
+
+
+def _over(call: _Call, args: Sequence[Any], named: Mapping[str, Any]) -> _Way | None:
+    """The same call, number by number into the memory of its first argument, where that has room for the result."""
+    first, function = call.args[0] if call.args else None, call.function
+    if torch.Tag.pointwise not in function.tags or not isinstance(first, Tensor) or named:
+        return None
+    if _layout(first) != _layout(call.result):
+        return None
+    name = function._schema.name.partition("::")[2]
+    if hasattr(Tensor, f"{name}_"):
+        return _caller(getattr(Tensor, f"{name}_"), args, named)
+    packet = function.overloadpacket
+    if "grad_input" in packet.overloads():
+        return _caller(packet.grad_input, args, {"grad_input": args[0]})
+    return None
+
+
 def _has_places(value: Any) -> bool:
     return isinstance(value, _At) or (isinstance(value, list) and any(map(_has_places, value)))
 
@@ -212,8 +255,11 @@ def _filled(value: Any, values: Sequence[Any]) -> Any:
 
 def _key(tensor: Tensor) -> tuple[object, ...]:
     """Equal for tensors that are the same memory, seen in the same way."""
-    where = tensor.data_ptr() if tensor.numel() else id(tensor)
-    return where, tensor.shape, tensor.stride(), tensor.dtype, tensor.is_conj(), tensor.is_neg()
+    return tensor.data_ptr() if tensor.numel() else id(tensor), *_layout(tensor)
+
+
+def _layout(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.shape, tensor.stride(), tensor.dtype, tensor.is_conj(), tensor.is_neg()
 
 
 def _quick(function: Any, named: Mapping[str, Any]) -> Callable[..., Any]:

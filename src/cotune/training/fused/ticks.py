@@ -22,6 +22,8 @@ _PIECES = {64: 32, math.inf: 128}
 """Samples per batch, at most -> samples per piece."""
 _PHASES, _OVERHEAD, _WORTH = 3, 20, 0.95
 """At most so many phases; what a tick costs besides its lanes, in lanes; which share of the cost one must leave."""
+_AT_ONCE = 64
+"""So many ticks are worked out at a time, and on a device sent there together."""
 
 Counts = NDArray[np.int64]
 
@@ -84,7 +86,7 @@ def whole(samples: Samples, rows: Tensor, size: int, dtype: torch.dtype | None) 
     Every lane's batch is complete in every tick.
     """
     every = [True] * len(rows)
-    for chosen in rows.split(size, dim=1):
+    for chosen in rows.to(_device(samples)).split(size, dim=1):
         yield Tick(taken(samples, chosen, dtype), None, None, every)
 
 
@@ -101,17 +103,19 @@ def pieces(
     every[3] = 1
     for lane, own in enumerate(cut):
         every[:, lane, : len(own)] = own.T
-    places = np.arange(piece_of(sizes[0]))
-    begun = 0
+    places, device, begun = np.arange(piece_of(sizes[0])), _device(samples), 0
     for phase in shared:
-        lows, firsts, counts, wholes = every[:, : phase.n + 1]
-        for at in range(begun, phase.until):
-            first, n, size = firsts[:, at], counts[:, at], wholes[:, at]
-            is_sample = places < n[:, None]
-            chosen = np.take_along_axis(orders[: len(n)], lows[:, at, None] + places * is_sample, 1)
-            batch = taken(samples, torch.from_numpy(chosen), dtype)
-            weights = torch.from_numpy(is_sample / size[:, None]).to(batch.target.device)
-            yield Tick(batch, Parts(first, n, size), weights, ((n > 0) & (first + n == size)).tolist())
+        lanes = np.arange(phase.n + 1)[:, None]
+        for left in range(begun, phase.until, _AT_ONCE):
+            ticks = slice(left, min(left + _AT_ONCE, phase.until))
+            lows, firsts, counts, wholes = map(np.ascontiguousarray, every[:, : phase.n + 1, ticks].swapaxes(1, 2))
+            is_sample = places < counts[..., None]
+            rows_of = torch.from_numpy(orders[lanes, lows[..., None] + places * is_sample]).to(device)
+            weights = torch.from_numpy(is_sample / wholes[..., None]).to(device)
+            steps = ((counts > 0) & (firsts + counts == wholes)).tolist()
+            for at, (first, n, size) in enumerate(zip(firsts, counts, wholes, strict=True)):
+                batch = taken(samples, rows_of[at], dtype)
+                yield Tick(batch, Parts(first, n, size), weights[at], steps[at])
         begun = phase.until
 
 
@@ -129,7 +133,7 @@ def n_pieces(n: int, size: int) -> int:
 def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
     """The samples (K, n) of all lanes."""
     assert isinstance(samples, InMemory)
-    flat, shape = rows.flatten().to(samples.target.device), rows.shape
+    flat, shape = rows.flatten().to(_device(samples)), rows.shape
 
     def picked(tensor: Tensor) -> Tensor:
         found = tensor.index_select(0, flat).view(*shape, *tensor.shape[1:])
@@ -137,6 +141,11 @@ def taken(samples: Samples, rows: Tensor, dtype: torch.dtype | None) -> Batch:
 
     named = {name: picked(tensor) for name, tensor in samples.named.items()}
     return Batch(tuple(picked(tensor) for tensor in samples.inputs), named, picked(samples.target))
+
+
+def _device(samples: Samples) -> torch.device:
+    assert isinstance(samples, InMemory)
+    return samples.target.device
 
 
 def _cut(n: int, size: int) -> Counts:

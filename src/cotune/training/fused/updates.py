@@ -33,12 +33,16 @@ class Rule:
 
 @dataclass(slots=True)
 class Block:
-    """Some lanes of one parameter, or some columns of one lane, as (n, m); vectors are (n, 1)."""
+    """Some lanes of one parameter, or some columns of one lane, as (n, m); vectors are (n, 1).
+
+    lanes: which they are. place: where its gradient is in that of all lanes of the population.
+    """
 
     parameter: Tensor
     state: list[Tensor]
     scratch: Tensor
     vectors: dict[str, Tensor]
+    lanes: slice
     place: tuple[slice, slice]
     group: Group
     root: Callable[[], Tensor]
