@@ -22,6 +22,11 @@ def mlp(c: Config) -> nn.Module:
     return nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
 
 
+def wide(c: Config) -> nn.Module:
+    """So many numbers that each lane is updated by itself."""
+    return nn.Sequential(nn.Linear(64, 70), nn.ReLU(), nn.Linear(70, 10))
+
+
 def normed(c: Config) -> nn.Module:
     return nn.Sequential(
         nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(c.get("dropout", 0.0)), nn.Linear(16, 10)
@@ -91,6 +96,7 @@ def odd(c: Config) -> nn.Module:
 
 MODELS = {
     "mlp": mlp,
+    "wide": wide,
     "normed": normed,
     "cnn": cnn,
     "gru": lambda c: Rows(12),

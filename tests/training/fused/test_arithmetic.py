@@ -8,7 +8,10 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop, lr_scheduler
 
 from cotune.training import Isolated
-from training.fused.lanes import X, apart, cnn, curve_gap, gap, mlp, normed, runs, task, together
+from cotune.training.fused import Population, Unfusable
+from cotune.training.fused.optimizers import kind_of
+from cotune.training.fused.wide import OneByOne
+from training.fused.lanes import X, apart, cnn, curve_gap, gap, mlp, normed, runs, task, together, wide
 
 EPOCHS = range(30)  # of ten steps
 LANES = [
@@ -53,6 +56,38 @@ def test_three_hundred_steps_agree_with_separate_training(config, within):
     assert_equal(task(precise=True), configs, within=within)
 
 
+@pytest.mark.parametrize(("optimizer", "within"), [("adam", 1e-12), ("adamw", 1e-12), ("rmsprop", 1e-9)])
+def test_wide_lanes_are_updated_one_by_one_and_agree(optimizer, within):
+    t, configs = task(wide, precise=True), [{**lane, "optimizer": optimizer} for lane in LANES]
+    assert_equal(t, configs, within=within, epochs=range(10))
+    with Isolated() as isolated:
+        (updated,) = Population(runs(t, configs, isolated, precise=True))._optimizers
+        assert isinstance(updated._updates, OneByOne)
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW, RMSprop], ids=lambda kind: kind.__name__)
+def test_wide_lanes_have_groups_and_layers_that_are_left_out(kind):
+    class Skipping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.idle = wide(None), nn.Linear(64, 3)
+
+        def forward(self, x):
+            return self.body(x)
+
+    def grouped(parameters, config):
+        first, *others = parameters
+        return kind([{"params": others, "lr": 0.1 * config.learning_rate}, {"params": [first], **options(config)}])
+
+    t = task(lambda config: Skipping(), precise=True, optimizer=grouped)
+    assert_equal(t, LANES, within=1e-9 if kind is RMSprop else 1e-12, epochs=range(5))
+
+
+def test_an_rmsprop_that_never_forgets_is_refused():
+    with pytest.raises(Unfusable, match="alpha is not below 1"):
+        kind_of(RMSprop(mlp(None).parameters(), alpha=1.0))
+
+
 def test_three_hundred_steps_of_nesterov_momentum_agree():
     def nesterov(parameters, config):
         return SGD(parameters, **options(config, momentum=0.9 * (1 - config.weight_decay), nesterov=True))
@@ -84,7 +119,8 @@ def test_the_epsilon_and_decay_of_each_lane_count():
     def own(parameters, config):
         return RMSprop(parameters, **options(config, eps=config.weight_decay + 1e-8, alpha=1 - config.learning_rate))
 
-    assert_equal(task(precise=True, optimizer=own), LANES, within=1e-9, epochs=range(5))
+    for model in (mlp, wide):
+        assert_equal(task(model, precise=True, optimizer=own), LANES, within=1e-9, epochs=range(5))
 
 
 def test_four_optimisers_train_in_one_population():

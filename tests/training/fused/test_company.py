@@ -16,7 +16,7 @@ from torch import nn
 from cotune.training import Isolated
 from cotune.training.checkpoint import decode
 from cotune.training.fused import Population
-from training.fused.lanes import MODELS, Tempered, bits, mlp, normed, odd, runs, task, together
+from training.fused.lanes import MODELS, Tempered, bits, mlp, normed, odd, runs, task, together, wide
 
 N_LANES = 16
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
@@ -119,10 +119,11 @@ def test_a_lane_that_was_saved_and_loaded_has_the_same_bits():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_lane_that_diverges_changes_no_bit_of_the_others(optimizer):
+@pytest.mark.parametrize("model", [mlp, wide], ids=["narrow", "wide"])
+def test_a_lane_that_diverges_changes_no_bit_of_the_others(model, optimizer):
     configs = [{"optimizer": optimizer, "learning_rate": 0.01 * (1 + lane), "grad_clip": 1.0} for lane in range(4)]
     del configs[2]["grad_clip"]
-    t = task(mlp)
+    t = task(model)
     with Isolated() as isolated:
         calm = runs(t, configs, isolated)
         together(calm, range(3))

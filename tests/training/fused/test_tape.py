@@ -56,7 +56,57 @@ def convolved(x, w):
     return result.detach(), *torch.autograd.grad(result.sum(), [images])
 
 
-CODE = [gradients, both_ends, in_place, nothing_is_changed, conjugated, empty, made, indexed, convolved]
+def written_over(x, w):
+    return ((x + 1).relu().exp().tanh().neg(),)
+
+
+def seen_later(x, w):
+    doubled = x * 2
+    return doubled.exp(), doubled.view(-1)[::2].clone()
+
+
+def overlapping(x, w):
+    doubled = w * 2
+    return doubled * doubled.T, (w + 1) * (w + 1)
+
+
+def returned_too(x, w):
+    doubled = x * 2
+    return doubled, x.neg(), doubled.neg()
+
+
+def of_a_constant(x, w):
+    return KEPT.neg() + x, KEPT.t().exp().t() * x
+
+
+def too_small(x, w):
+    return (x[:1] + 1).mul(x), (x > 0).logical_not(), (x > 0).logical_not().add(1.5)
+
+
+def derived(x, w):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad((torch.sigmoid(x.relu()) * torch.tanh(x)).sum(), [x])
+
+
+KEPT = torch.linspace(-1, 1, 24).view(4, 6)
+CODE = [
+    written_over,
+    seen_later,
+    overlapping,
+    returned_too,
+    of_a_constant,
+    too_small,
+    derived,
+    gradients,
+    both_ends,
+    in_place,
+    nothing_is_changed,
+    conjugated,
+    empty,
+    made,
+    indexed,
+    convolved,
+]
 
 
 def inputs(seed):
@@ -87,6 +137,7 @@ def test_a_replay_has_the_bits_of_the_code(code):
         for one, other in zip([*found, *ours], [*expected, *theirs], strict=True):
             assert one.dtype == other.dtype
             assert torch.equal(one, other)
+    assert torch.equal(KEPT, torch.linspace(-1, 1, 24).view(4, 6))
 
 
 def test_the_first_inputs_are_not_held():
@@ -124,6 +175,13 @@ def test_what_no_output_needs_is_left_out_and_so_are_views_of_the_whole():
         (result,) = replay(x)
     assert result.tolist() == [1.0] * 3
     assert counting.calls == ["aten::add.Tensor"]
+
+
+def test_a_call_writes_over_what_is_not_needed_any_more():
+    with Counting() as counting:
+        recorded(written_over, plain(inputs(0)))(*plain(inputs(1)))
+    names = [name.partition("::")[2] for name in counting.calls[-5:]]
+    assert names == ["add.Tensor", "relu_", "exp_", "tanh_", "neg_"]
 
 
 @pytest.mark.parametrize(
