@@ -2,7 +2,7 @@
 
 Wall time of windows that end with a synchronisation, against a well-written loop over one trial after another on the
 same device (data there as tensors, torch's one-kernel optimisers). `same_bits`: whether a lane has the same bits among
-16, among the same in reverse, and among 5. Run `python -m benchmarks.fused_gpu`; without a CUDA device it says so and
+16, among the same in reverse, and among 5. `graphs`: CUDA graphs in use in the end. Run `python -m benchmarks.fused_gpu`; without a CUDA device it says so and
 writes nothing.
 """
 
@@ -96,6 +96,7 @@ def measure(case: Case, n_lanes: int, *, device: str, windows: int, seconds: flo
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "case": case.name,
         "optimizer": case.optimizer, "batch": case.batch, "lanes": n_lanes, "us_per_step_fused": f"{lanes:.2f}",
         "us_sequential": f"{one:.1f}", "ratio": f"{one / lanes:.2f}", "peak_mb": f"{peak:.0f}",
+        "graphs": population.n_graphs,
         "torch": torch.__version__,
     }  # fmt: skip
 

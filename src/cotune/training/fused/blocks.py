@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotune.training.fused.graphs import Graphs
 from cotune.training.fused.rows import Numbers, rows
 from cotune.training.fused.updates import IDLE, SQUARES, Block, Floats, Group, Rule
 
@@ -25,13 +26,13 @@ class Blocks:
 
     def __init__(
         self, rule: Rule, groups: Sequence[Group], numbers: Mapping[str, Numbers],
-        hyper: Sequence[Mapping[str, Floats]], steps: Floats,
+        hyper: Sequence[Mapping[str, Floats]], steps: Floats, graphs: Graphs | None = None,
     ) -> None:  # fmt: skip
         """numbers: by parameter, of all groups. hyper: for each group, (n,) by name. steps: (n,), taken so far."""
-        self._rule, self._groups = rule, groups
+        self._rule, self._groups, self._graphs = rule, groups, graphs
         first = next(iter(numbers.values())).values
         names = list(rule.derived(hyper[0], steps))
-        self._idle = np.array([[IDLE[name]] for name in names])
+        self._n, self._idle = len(steps), np.array([[IDLE[name]] for name in names])
         self._prepared = torch.zeros(len(groups), len(names), len(steps), 2, dtype=first.dtype)
         self._vectors = self._prepared.to(first.device)
         for group, own in zip(groups, self._vectors, strict=True):
@@ -48,12 +49,31 @@ class Blocks:
     def step(self, which: Sequence[bool], steps: Floats, gradients: Mapping[str, Tensor]) -> None:
         """which: of these lanes. steps: how often they were updated. gradients: of lanes of the population, by name."""
         self._derive(steps, None if all(which) else np.array(which))
+        if self._graphs is None:
+            self._update(which, gradients)
+        else:
+            self._update_by_graph(self._graphs, gradients)
+
+    def _update(self, which: Sequence[bool], gradients: Mapping[str, Tensor]) -> None:
         for name, blocks in self._blocks:
             if name in gradients:
                 gradient = rows(gradients[name])
                 for block in blocks:
                     if any(which[block.lanes]):
                         self._rule.update(block, gradient[block.place])
+
+    def _update_by_graph(self, graphs: Graphs, gradients: Mapping[str, Tensor]) -> None:
+        """Of all lanes, as the vectors of those that idle change nothing."""
+        found = {name: gradients[name] for name, _ in self._blocks if name in gradients}
+        blocks = [block for name, of_name in self._blocks if name in found for block in of_name]
+        changes = [*found.values(), *(tensor for block in blocks for tensor in (block.parameter, *block.state))]
+
+        def work(*given: Tensor) -> Sequence[Tensor]:
+            self._update([True] * self._n, dict(zip(found, given, strict=True)))
+            return ()
+
+        key = "update", id(self), tuple(found), tuple(group.decays for group in self._groups)
+        graphs(key, work, list(found.values()), (), changes)
 
     def _derive(self, steps: Floats, is_stepping: Bools | None) -> None:
         """Compute what updates take, in double precision; nothing if it would be what it was."""

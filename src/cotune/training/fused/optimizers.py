@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from cotune.training.fused.blocks import Blocks
+from cotune.training.fused.graphs import Graphs
 from cotune.training.fused.refusal import Unfusable
 from cotune.training.fused.rows import Numbers, rows
 from cotune.training.fused.updates import Floats, Group, Kind, rule
@@ -72,6 +73,7 @@ class LaneOptimizer:
         names: Sequence[Mapping[Tensor, str]],
         parameters: Mapping[str, Tensor],
         lanes: slice,
+        graphs: Graphs | None = None,
     ) -> None:
         """names: of each lane's parameters. parameters: name -> (K, ...), of all lanes. lanes: which these are."""
         self._rule, self._optimizers, self._names = rule(kind), list(optimizers), list(names)
@@ -98,7 +100,7 @@ class LaneOptimizer:
         if OneByOne.suits(kind, numbers.values()):
             self._updates = OneByOne(kind, self._groups, numbers, hyper, self._steps)
         else:
-            self._updates = Blocks(self._rule, self._groups, numbers, hyper, self._steps)
+            self._updates = Blocks(self._rule, self._groups, numbers, hyper, self._steps, graphs)
         self.lend()
 
     def refresh(self) -> None:

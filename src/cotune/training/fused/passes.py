@@ -13,8 +13,10 @@ from torch import Tensor
 
 from cotune.training.fused.escape import mapped, tensors
 from cotune.training.fused.forward import Inputs, LaneForward
+from cotune.training.fused.graphs import Graphs
 from cotune.training.fused.lanes import Again, Draw, Lanes, Notes
 from cotune.training.fused.refusal import Unfusable, told_by_line
+from cotune.training.fused.same import are_same
 from cotune.training.fused.tape import Replay, Tape
 from cotune.training.samples import Batch
 
@@ -85,9 +87,11 @@ class Passes:
     Where nothing but tensors goes into a pass, a recording of it makes the same calls to torch as the code.
     """
 
-    def __init__(self, forward: LaneForward, lanes: Lanes, n_parameters: int, recordings: Recordings) -> None:
+    def __init__(
+        self, forward: LaneForward, lanes: Lanes, n_parameters: int, recordings: Recordings, graphs: Graphs | None
+    ) -> None:  # fmt: skip
         """n_parameters: so many of the inputs' tensors, from the first on, are the models' parameters."""
-        self._forward, self._lanes, self._n = forward, lanes, n_parameters
+        self._forward, self._lanes, self._n, self._graphs = forward, lanes, n_parameters, graphs
         self._recordings, self._trust = recordings, defaultdict[Hashable, _Trust](_Trust)
         self._state: Hashable = None
         self._modes: Hashable = None
@@ -104,7 +108,10 @@ class Passes:
             trust.is_due = trust.n_used >= _EVERY
 
     def __call__(self, batch: Batch) -> Result:
-        """Of as many of the first lanes as the batch has. Raises what the models' code raises."""
+        """Of as many of the first lanes as the batch has; the next pass may write over them.
+
+        Raises what the models' code raises.
+        """
         inputs, recordings = self._forward.inputs(batch), self._recordings
         given = [*_flat(inputs), *([] if self._lanes.weights is None else [self._lanes.weights])]
         key = (*[tensor.shape for tensor in given], self._modes)
@@ -113,7 +120,8 @@ class Passes:
         recording, trust = recordings.made.get(key), self._trust[key]
         if recording is not None and trust.is_enough:
             trust.n_used += 1
-            return self._replayed(recording, trust.draws, given)
+            fresh = [*given[_n_staying(inputs) :], *[draw() for draw in trust.draws]]
+            return self._replayed(key, recording, given[: _n_staying(inputs)], fresh)
         return self._watched(key, inputs, given)
 
     def _made(self, inputs: Inputs) -> Result:
@@ -123,9 +131,17 @@ class Passes:
             found = iter(torch.autograd.grad(losses.sum(), parameters, allow_unused=True))
         return losses.detach(), [next(found) if p.requires_grad else None for p in inputs.models[: self._n]]
 
-    def _replayed(self, recording: _Recording, draws: Sequence[Draw], given: Sequence[Tensor]) -> Result:
+    def _replayed(
+        self, key: Hashable, recording: _Recording, staying: Sequence[Tensor], fresh: Sequence[Tensor]
+    ) -> Result:
+        """staying: the inputs that are the population's own. fresh: those of this pass, with its noise."""
         with told_by_line(self._forward.builder), torch.no_grad():
-            losses, *others = recording.replay(*given, *[draw() for draw in draws])
+            if self._graphs is None:
+                losses, *others = recording.replay(*staying, *fresh)
+            else:
+                changes = [staying[at] for at in recording.changes(len(staying))]
+                key = key, id(recording.replay)
+                losses, *others = self._graphs(key, recording.replay, staying, fresh, changes)
         gradients: list[Tensor | None] = [None] * self._n
         for at, gradient in zip(recording.which, others, strict=False):
             gradients[at] = gradient
@@ -161,7 +177,7 @@ class Passes:
         trust, found = self._trust[key], list[Tensor]()
         with suppress(Exception), torch.no_grad():  # then it is not the same
             found += recording.replay(*before, *notes.drawn)[: 1 + len(recording.which)]
-        if _are_same([*found, *(before[at] for at in recording.changes(len(before)))], expected):
+        if are_same([*found, *(before[at] for at in recording.changes(len(before)))], expected):
             self._trust[key] = _Trust(trust.n_right + 1, notes.draws)
             return
         self._recordings.made[key] = None
@@ -195,6 +211,11 @@ def _flat(inputs: Inputs) -> list[Tensor]:
     return [*inputs.models, *inputs.losses, *inputs.own, *inputs.of_config, *tensors(inputs.batch)]
 
 
+def _n_staying(inputs: Inputs) -> int:
+    """How many of its tensors are the population's own, and not of one batch."""
+    return sum(map(len, (inputs.models, inputs.losses, inputs.own, inputs.of_config)))
+
+
 def _found(result: Result) -> list[Tensor]:
     losses, gradients = result
     return [losses, *(gradient for gradient in gradients if gradient is not None)]
@@ -202,17 +223,3 @@ def _found(result: Result) -> list[Tensor]:
 
 def _copied(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_(tensor.requires_grad)
-
-
-def _are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    """To the bit, NaN included."""
-    return len(some) == len(others) and all(
-        one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bits(one), _bits(other))
-        for one, other in zip(some, others, strict=True)
-    )
-
-
-def _bits(tensor: Tensor) -> Tensor:
-    flat = tensor.detach().contiguous().view(-1)
-    is_whole = all(n * flat.itemsize % torch.int64.itemsize == 0 for n in (flat.numel(), flat.storage_offset()))
-    return flat.view(torch.int64 if is_whole else torch.uint8)

@@ -13,6 +13,7 @@ from torch import Tensor
 from cotune import seeds
 from cotune.seeds import Purpose
 from cotune.training.fused.forward import LaneForward
+from cotune.training.fused.graphs import Graphs
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.memory import known, modes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
@@ -56,7 +57,10 @@ class Population:
         self._parameters = self._forward.models.parameters
         self._gradients: dict[str, Tensor] = {}
         self._begun: _Begun | None = None
-        self._passes = Passes(self._forward, self._lanes, len(self._parameters), recordings or Recordings())
+        self._graphs = Graphs.on(self._device)
+        self._passes = Passes(
+            self._forward, self._lanes, len(self._parameters), recordings or Recordings(), self._graphs
+        )
         self._optimizers = self._side_by_side()
         self._paced = [(lane, run) for lane, run in enumerate(self.runs) if run.pacer.has_batches]
         self._norms = self._clipping()
@@ -176,6 +180,11 @@ class Population:
         return self._gradients.get(name)
 
     @property
+    def n_graphs(self) -> int:
+        """CUDA graphs in use."""
+        return 0 if self._graphs is None else len(self._graphs)
+
+    @property
     def buffers(self) -> Mapping[str, Tensor]:
         """Name -> (K + 1, ...)."""
         return self._forward.models.buffers
@@ -194,7 +203,7 @@ class Population:
             runs = self._members[lanes]
             names = [dict[Tensor, str]((p, name) for name, p in run.model.named_parameters()) for run in runs]
             optimizers = [run.optimizer for run in runs]
-            found.append(LaneOptimizer(kinds[low][1], optimizers, names, self._parameters, lanes))
+            found.append(LaneOptimizer(kinds[low][1], optimizers, names, self._parameters, lanes, self._graphs))
             low = lanes.stop
         return found
 
