@@ -48,7 +48,7 @@ class Graphs:
     @staticmethod
     def on(device: torch.device) -> Graphs | None:
         """None where there are none."""
-        return Graphs(_Captures()) if device.type == "cuda" else None
+        return Graphs(_Captures(device)) if device.type == "cuda" else None
 
     def __len__(self) -> int:
         """How many are in use."""
@@ -102,14 +102,14 @@ class Graphs:
 class _Captures:
     """By torch, all in one pool of memory: they are launched one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._pool: Any = None
 
-    def __call__(
-        self, work: Callable[[], Sequence[Tensor]]
-    ) -> tuple[Callable[[], Any], Sequence[Tensor]]:  # fmt: skip
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+    def __call__(self, work: Callable[[], Sequence[Tensor]]) -> tuple[Callable[[], Any], Sequence[Tensor]]:
+        graph, aside = torch.cuda.CUDAGraph(), torch.cuda.Stream(self._device)
+        before = torch.cuda.stream(torch.cuda.current_stream(self._device))  # which a failure would not restore
+        with before, torch.cuda.graph(graph, self._pool, aside, capture_error_mode="thread_local"):
             made = work()
         self._pool = graph.pool()
         return graph.replay, made
