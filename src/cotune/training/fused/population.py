@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +18,7 @@ from cotune.training.fused.memory import known, modes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
 from cotune.training.fused.passes import Passes, Recordings
 from cotune.training.fused.signature import EXACT, Form
-from cotune.training.fused.ticks import Parts, Phase, Tick, n_pieces, phases, pieces, taken, whole
+from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
 from cotune.training.fused.widths import n_numbers
 from cotune.training.loop import Run
 
@@ -113,7 +112,8 @@ class Population:
         self._gradients = _by_name(found, self._parameters)
         if self._begun is not None:
             self._begun.add_to(self._gradients)
-        self._begun = None if tick.parts is None else _begun(tick.parts, tick.steps, self._gradients, self._device)
+        amid = None if tick.parts is None else tick.parts.amid
+        self._begun = None if amid is None else _begun(amid, self._gradients)
         return losses[:-1]
 
     def update(self, tick: Tick) -> None:
@@ -247,15 +247,9 @@ class _Begun:
             gradients[name].index_add_(0, self.lanes, gradient)
 
 
-def _begun(
-    parts: Parts, steps: Sequence[bool], gradients: Mapping[str, Tensor], device: torch.device
-) -> _Begun | None:  # fmt: skip
-    """Of the lanes that are amid a batch after a piece; None if none is."""
-    (lanes,) = np.nonzero((parts.n > 0) & ~np.array(steps))
-    if not len(lanes):
-        return None
-    chosen = torch.from_numpy(lanes).to(device)
-    return _Begun(chosen, {name: gradient.index_select(0, chosen) for name, gradient in gradients.items()})
+def _begun(lanes: Tensor, gradients: Mapping[str, Tensor]) -> _Begun:
+    """Of the lanes that are amid a batch after a piece."""
+    return _Begun(lanes, {name: gradient.index_select(0, lanes) for name, gradient in gradients.items()})
 
 
 def _by_name(found: Sequence[Tensor | None], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

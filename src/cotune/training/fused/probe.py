@@ -30,6 +30,8 @@ _MOST_AT_ONCE, _MOST_KINDS = 32, 4
 """So many lanes and kinds are measured at most; what more lanes cost follows from two numbers of them."""
 _GAIN = 1.15
 """Side by side must be so many times faster, because the measurement is noisy."""
+_CLEAR = 1.5
+"""A difference that is no noise."""
 _NEARLY = 0.9
 """Of the numbers of lanes, the smallest that comes so near to the best: the fewer lanes, the better the suggestions."""
 _WINDOW_S, _ROUNDS, _ALONE = 0.01, 3, 4
@@ -94,6 +96,11 @@ class _Cost:
 
     def pays(self, lanes: int) -> bool:
         return lanes * self.share >= FEWEST and _GAIN * self.fused(lanes) <= self.separate
+
+    def is_clear(self, lanes: int) -> bool:
+        """Whether a second look would change nothing."""
+        fused = self.fused(lanes)
+        return _CLEAR * fused <= self.separate or _CLEAR * self.separate <= fused
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +199,13 @@ def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
         next(islice(steps, BELIEVED, None))
     for _ in range(_ROUNDS):
         spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
-        if time.perf_counter() - begun > _ENOUGH_S:
+        *each, slow, fast = spent
+        lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
+        tick = max(0.0, fast - lane * (n + 1))
+        cost = _Cost(share, places[0], _epoch(alone, each), tick, lane, large.phases, n)
+        if cost.is_clear(most) or time.perf_counter() - begun > _ENOUGH_S:
             break
-    *each, slow, fast = spent
-    lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
-    return _Cost(share, places[0], _epoch(alone, each), max(0.0, fast - lane * (n + 1)), lane, large.phases, n)
+    return cost
 
 
 def _epoch(runs: Sequence[Run], steps: Sequence[float]) -> float:

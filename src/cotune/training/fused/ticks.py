@@ -32,12 +32,13 @@ Counts = NDArray[np.int64]
 class Parts:
     """Which samples of its batch each lane has in a piece: n of them, from `first` on, of `size`; all (K,).
 
-    n is 0 where a lane idles.
+    n is 0 where a lane idles. amid: the lanes whose batch goes on in the next piece; None if there are none.
     """
 
     first: Counts
     n: Counts
     size: Counts
+    amid: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,12 @@ def pieces(
             is_sample = places < counts[..., None]
             rows_of = torch.from_numpy(orders[lanes, lows[..., None] + places * is_sample]).to(device)
             weights = torch.from_numpy(is_sample / wholes[..., None]).to(device)
-            steps = ((counts > 0) & (firsts + counts == wholes)).tolist()
-            for at, (first, n, size) in enumerate(zip(firsts, counts, wholes, strict=True)):
+            is_last = firsts + counts == wholes
+            steps, are_amid = ((counts > 0) & is_last).tolist(), (counts > 0) & ~is_last
+            for at, (first, n, size, is_amid) in enumerate(zip(firsts, counts, wholes, are_amid, strict=True)):
                 batch = taken(samples, rows_of[at], dtype)
-                yield Tick(batch, Parts(first, n, size), weights[at], steps[at])
+                amid = torch.from_numpy(np.flatnonzero(is_amid)).to(device) if is_amid.any() else None
+                yield Tick(batch, Parts(first, n, size, amid), weights[at], steps[at])
         begun = phase.until
 
 
