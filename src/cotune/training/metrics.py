@@ -97,16 +97,19 @@ def _area_by_pairs(scores: Tensor, targets: Tensor) -> Tensor:
     A sample's average rank among n, from 1, is (n + 1 + number below - number above) / 2.
     """
     n_classes, n = scores.shape[-2:]
-    areas, others, compared = [], scores.new_empty(n, n), scores.new_empty(n, n)
-    for own, classes in zip(scores.view(-1, n_classes, n), targets.reshape(-1, n), strict=True):
-        torch.index_select(own, 0, classes, out=others)
-        score = own.gather(0, classes[None])[0]
-        rank = (n + 1 + torch.sub(score[:, None], others, out=compared).sign_().sum(-1)) / 2
-        n_positive = torch.bincount(classes, minlength=n_classes).double()
-        excess = torch.zeros_like(n_positive).index_add_(0, classes, rank) - n_positive * (n_positive + 1) / 2
-        areas.append((excess / (n_positive * (n - n_positive))).nanmean())
+    every, own = scores.view(-1, n_classes, n), targets.reshape(-1, n)
+    signs, others, compared = scores.new_empty(len(own), n), scores.new_empty(n, n), scores.new_empty(n, n)
+    for sign, of_classes, classes in zip(signs, every, own, strict=True):
+        torch.index_select(of_classes, 0, classes, out=others)
+        score = of_classes.gather(0, classes[None])[0]
+        torch.sum(torch.sub(score[:, None], others, out=compared).sign_(), -1, out=sign)
+    zeros = scores.new_zeros(len(own), n_classes)
+    n_positive = zeros.scatter_add(1, own, torch.ones_like(signs))
+    excess = zeros.scatter_add(1, own, (n + 1 + signs) / 2) - n_positive * (n_positive + 1) / 2
+    areas = excess / (n_positive * (n - n_positive))
+    means = torch.stack([area.nanmean() for area in areas])  # one by one: sums of many rows may be rounded otherwise
     broken = scores.isnan().flatten(-2).any(-1)
-    return torch.stack(areas).view(targets.shape[:-1]).masked_fill(broken, torch.nan)
+    return means.view(targets.shape[:-1]).masked_fill(broken, torch.nan)
 
 
 def _area(scores: Tensor, positive: Tensor) -> Tensor:
