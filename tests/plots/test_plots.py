@@ -179,6 +179,12 @@ def test_one_objective_has_no_front() -> None:
         ct.plots.front(told(1.0))
 
 
+def test_a_metric_that_nobody_reports_is_an_error_that_lists_those_that_are() -> None:
+    with pytest.raises(ct.errors.StudyError, match=r"curves\(metric='acuracy'\) takes one of value"):
+        ct.plots.curves(curved(), metric="acuracy")
+    assert ct.plots.curves(ct.Study(None, {"x": (0.0, 1.0)}), metric="anything").texts
+
+
 def test_an_unknown_parameter_is_an_error_that_lists_all() -> None:
     for plot in (ct.plots.slice, ct.plots.dependence):
         with pytest.raises(ct.errors.StudyError, match="takes a parameter: x"):

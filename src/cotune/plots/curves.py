@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cotune.errors import StudyError
 from cotune.explain.course import ranking
 from cotune.plots.axes import BEST, DONE, FAILED, axes_for, labelled, told
 from cotune.records import State, Trial
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 def curves(study: Study, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
     """A metric over the steps of every trial, the best one in front; metric: the first objective if left out.
 
-    A curve that ends in a ring was stopped, is paused or still runs; one that ends in a cross failed.
+    A curve that ends in a ring was stopped, is paused or still runs; one that ends in a cross failed. Raises StudyError
+    for a metric that no trial reports, where trials report others.
     """
     ax, known = axes_for(ax), study.history
     name = next(iter(known.objectives)) if metric is None else metric
+    reported = {each for trial in study.trials for each in trial.curve}
+    if reported and name not in reported | set(known.objectives):
+        raise StudyError(f"ct.plots.curves(metric={metric!r}) takes one of {', '.join(sorted(reported))}")
     found = [trial for trial in study.trials if len(trial.curve.get(name, ())) > 0]
     if not found:
         return told(ax, f"No trial has reported {name} step by step.")
