@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,11 +17,14 @@ import cotune as ct
 from cotune.errors import Interrupted, StudyError
 from cotune.records import Action, History, Resume, Start, State
 from cotune.study import engine
-from cotune.training.fused import Verdict
+from cotune.training.fused import Verdict, kinds
 from cotune.training.fused.escape import is_of_lanes
+from cotune.training.fused.ticks import Phase
 
 SPACE = {"learning_rate": ct.Float(1e-3, 1e-1, log=True), "dropout": ct.Float(0.0, 0.5), "epochs": ct.Int(1, 3)}
 
+
+probe = sys.modules[Verdict.__module__]  # the package has a function of that name
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -357,6 +361,32 @@ def test_auto_measures_once_and_keeps_what_it_found(tmp_path: Path, capsys: pyte
     n = len(first.trials)
     again = study(digits_task(), executor="auto", path=tmp_path).optimize(trials=n + 4, progress=False)
     assert again.settings["engine"] == found and len(again.trials) == n + 4
+
+
+def test_a_kind_that_was_proven_to_be_measured_is_not_proven_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven = []
+    check = kinds.check
+
+    def counted(*arguments: object) -> None:
+        proven.append(arguments)
+        check(*arguments)
+
+    def pays(self: object, lanes: int) -> bool:
+        return True
+
+    monkeypatch.setattr(kinds, "check", counted)
+    monkeypatch.setattr(engine, "_SHORT_S", 0.0)
+    monkeypatch.setattr(probe._Cost, "pays", pays)
+    searched = study(digits_task(), executor="auto").optimize(trials=16, progress=False)
+    assert searched.settings["engine"]["lanes"] > 1
+    assert len(proven) == 1
+
+
+@pytest.mark.parametrize(("separate", "is_clear"), [(11.0, True), (12.0, False), (25.0, False), (26.0, True)])
+def test_a_look_is_clear_where_the_ways_differ_by_more_than_noise(separate: float, is_clear: bool) -> None:
+    cost = probe._Cost(1.0, 0, separate, 10.0, 1.0, [Phase(8, 10)], 10)  # 8 ticks of 10 + 11 ms, for 10 trials
+    assert cost.fused(10) == pytest.approx(16.8)
+    assert cost.is_clear(10) is is_clear
 
 
 def test_auto_measures_nothing_for_a_search_that_takes_seconds() -> None:

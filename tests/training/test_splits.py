@@ -89,6 +89,25 @@ def test_runs_share_the_validation_part_unless_it_is_reshuffled():
         assert len(found) == distinct
 
 
+def test_splits_are_remembered_but_not_those_that_each_run_has_of_its_own():
+    for division, n in [(KFold(3), 12), (KFold(3, reshuffle=True), 24)]:
+        sources = Sources(labelled([0, 1] * 30), test_share=0.2, division=division)
+        asked = [(split_seed, seed, fold) for split_seed in range(4) for seed in range(2) for fold in range(3)]
+        made = [sources.split(split_seed=s, seed=seed, fold=fold) for s, seed, fold in asked]
+        assert len({id(one) for one in made}) == n
+        again = [sources.split(split_seed=s, seed=seed, fold=fold) for s, seed, fold in asked]
+        fresh = [split(sources.data, division, 0.2, split_seed=s, seed=seed, fold=fold) for s, seed, fold in asked]
+        assert [*map(rows, made)] == [*map(rows, again)] == [*map(rows, fresh)]
+
+
+def test_so_many_splits_are_remembered_that_memory_stays_within_bounds():
+    sources = Sources(labelled([0, 1] * 30), division=KFold(5))
+    for split_seed in range(20):
+        for fold in range(5):
+            sources.split(split_seed=split_seed, seed=0, fold=fold)
+    assert len(sources._known) <= 16
+
+
 def test_a_larger_share_of_the_training_data_contains_a_smaller_one():
     part = split(labelled([0, 1] * 50), Holdout(0.2), None, split_seed=0, seed=0).train
     small, large = (set(prefix(part, share, 0).rows.tolist()) for share in (0.25, 0.5))

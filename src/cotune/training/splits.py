@@ -76,11 +76,13 @@ class Sources:
         """
         if self.division is not None and self.division.reshuffle:
             return self._drawn(split_seed, seed, fold)
-        if (split_seed, fold) not in self._known:
+        known = self._known.get((split_seed, fold))
+        if known is None:
+            known = self._drawn(split_seed, seed, fold)
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[split_seed, fold] = self._drawn(split_seed, seed, fold)
-        return self._known[split_seed, fold]
+            self._known[split_seed, fold] = known
+        return known
 
     def _drawn(self, split_seed: int, seed: int, fold: int) -> Splits:
         pool, sealed = self._sealed(split_seed)

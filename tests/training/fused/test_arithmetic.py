@@ -156,6 +156,13 @@ def test_thirty_steps_of_other_layers_agree(model):
     assert_equal(task(model, precise=True), configs, within=1e-11, epochs=range(6))
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_lanes_whose_weights_lie_otherwise_in_memory_are_trained_too(optimizer):
+    """A kind that was proven with contiguous weights takes them in."""
+    t = task(lambda c: cnn(c).to(memory_format=torch.channels_last), precise=True)
+    assert_equal(t, [{**lane, "optimizer": optimizer} for lane in LANES], within=1e-11, epochs=range(3))
+
+
 def test_frozen_parameters_stay_as_they_were():
     def half_frozen(config):
         model = mlp(config)

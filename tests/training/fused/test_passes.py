@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import types
 from collections import Counter
 
 import pytest
@@ -121,18 +122,25 @@ def test_what_holds_an_object_whose_state_nobody_can_compare_is_not_recorded(mad
     assert made_by_code.total() == 15
 
 
-N_CALLS = Counter()
+class Hidden:
+    """Nobody sees what it holds."""
+
+    __slots__ = ("changes_at", "n_calls")
+
+    def __call__(self):
+        self.n_calls += 1
+        return 1.0 if self.n_calls < self.changes_at else 2.0
+
+
+MOOD = Hidden()
 
 
 def whimsical_loss(output, y):
-    """Reads a global."""
-    N_CALLS["all"] += 1
-    return F.cross_entropy(output, y) * (1.0 if N_CALLS["all"] < N_CALLS["changes at"] else 2.0)
+    return F.cross_entropy(output, y) * MOOD()
 
 
 def test_a_recording_that_never_gave_the_bits_of_the_code_is_not_used():
-    N_CALLS.clear()
-    N_CALLS["changes at"] = OFTEN + 3  # after it was made, before it is believed
+    MOOD.n_calls, MOOD.changes_at = 0, OFTEN + 3  # after it was made, before it is believed
     recordings = Recordings(often=OFTEN)
     t = task(mlp, loss=whimsical_loss)
     trained(t, configs_of(t, (16,) * 3), EXACT, recordings, range(2))
@@ -140,14 +148,148 @@ def test_a_recording_that_never_gave_the_bits_of_the_code_is_not_used():
 
 
 def test_code_that_computes_something_else_later_is_found_out_at_the_begin_of_an_epoch():
-    N_CALLS.clear()
-    N_CALLS["changes at"] = 40
+    MOOD.n_calls, MOOD.changes_at = 0, OFTEN + 20  # it is called when recordings are made and compared, and to validate
     recordings = Recordings(often=OFTEN)
     t = task(mlp, loss=whimsical_loss)
     with pytest.raises(Unfusable, match="something else than before"):
-        for _ in range(2):  # calls are not counted while a recording is used
-            N_CALLS["all"] += 20
-            trained(t, configs_of(t, (16,) * 3), EXACT, recordings, range(30))
+        trained(t, configs_of(t, (16,) * 3), EXACT, recordings, range(60))
+
+
+SCALE, SCALES, SETTINGS, TURNED = 1.0, {"loss": [1.0]}, types.SimpleNamespace(scale=1.0), torch.ones(())
+ELSEWHERE = types.ModuleType("somebody_elses_settings")
+ELSEWHERE.scale = 1.0
+
+
+class Scaling:
+    scale = 1.0
+
+
+class Scaled(nn.Module):
+    scale = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.head(x) * self.scale
+
+
+def doubled_if_asked(x):
+    return x * SCALE
+
+
+def set_global(to):
+    global SCALE
+    SCALE = to
+
+
+READS = {
+    "a number, by a function": (lambda output, y: F.cross_entropy(doubled_if_asked(output), y), set_global),
+    "a number in a list in a dict": (
+        lambda output, y: F.cross_entropy(output * SCALES["loss"][0], y), lambda to: SCALES["loss"].__setitem__(0, to)
+    ),
+    "an attribute of an object": (
+        lambda output, y: F.cross_entropy(output * SETTINGS.scale, y), lambda to: setattr(SETTINGS, "scale", to)
+    ),
+    "an attribute of a module": (
+        lambda output, y: F.cross_entropy(output * ELSEWHERE.scale, y), lambda to: setattr(ELSEWHERE, "scale", to)
+    ),
+    "an attribute of a class": (
+        lambda output, y: F.cross_entropy(output * Scaling.scale, y), lambda to: setattr(Scaling, "scale", to)
+    ),
+    "an attribute of the model's class": (nn.CrossEntropyLoss(), lambda to: setattr(Scaled, "scale", to)),
+    "a tensor": (lambda output, y: F.cross_entropy(output * TURNED.item(), y), lambda to: TURNED.fill_(to)),
+    "a tensor that stays one": (lambda output, y: F.cross_entropy(output * TURNED, y), lambda to: TURNED.fill_(to)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", READS)
+def test_a_global_that_changes_between_epochs_counts_at_once(where):
+    loss, change = READS[where]
+    t = task(lambda c: Scaled(), loss=loss)
+    configs = configs_of(t, (16,) * 3)
+    results = []
+    for often in (math.inf, OFTEN):
+        with Isolated() as isolated:
+            members = runs(t, configs, isolated)
+            population = Population(members, EXACT, recordings=Recordings(often=often))
+            for epoch in range(8):
+                change(3.0 if epoch >= 5 else 1.0)
+                population.train_epoch([epoch] * 3)
+            population.release()
+            results.append(list(map(bits, members)))
+    change(1.0)
+    assert results[0] == results[1]
+
+
+class Kept(torch.autograd.Function):
+    """Its backward pass gives a tensor that somebody keeps."""
+
+    @staticmethod
+    def forward(x, weight, kept):
+        return x @ weight.mT
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.kept = inputs[2]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, ctx.kept, None
+
+    @staticmethod
+    def vmap(info, in_dims, x, weight, kept):
+        return Kept.apply(x, weight, kept), 0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("size", [7, 70])
+@pytest.mark.parametrize("often", [math.inf, OFTEN], ids=["made", "recorded"])
+def test_a_gradient_that_is_a_buffer_is_not_changed(often, size, optimizer):
+    class Keeping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(64, size), nn.Linear(size, 10)
+            self.register_buffer("kept", torch.full((size, 64), 0.01))
+
+        def forward(self, x):
+            return self.head(F.relu(Kept.apply(x, self.body.weight, self.kept)))
+
+    t = task(lambda c: Keeping())
+    configs = [{"optimizer": optimizer, "weight_decay": 0.3, "grad_clip": 0.01, "learning_rate": 0.01}] * 3
+    with Isolated() as isolated:
+        members = runs(t, configs, isolated)
+        population = Population(members, EXACT, recordings=Recordings(often=often))
+        for epoch in range(3):
+            population.train_epoch([epoch] * 3)
+        assert torch.equal(population.buffers["kept"], torch.full((4, size, 64), 0.01))
+
+
+def test_a_pass_that_begins_to_change_a_buffer_is_found_out():
+    """The recording leaves it alone, so nobody has a copy of what it was."""
+    seen = Hidden()
+    seen.n_calls, seen.changes_at = 0, OFTEN + 2
+
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 10)
+            self.register_buffer("n", torch.zeros(3))
+
+        def forward(self, x):
+            if self.training and SEEN[0]() > 1:
+                self.n.add_(1)
+            return self.head(x)
+
+    SEEN[:] = [seen]
+    recordings = Recordings(often=OFTEN)
+    t = task(lambda c: Counting())
+    trained(t, configs_of(t, (16,) * 3), EXACT, recordings, range(2))
+    assert list(recordings.made.values()) == [None]
+
+
+SEEN = []
 
 
 def test_a_rate_of_dropout_that_is_computed_is_not_recorded(made_by_code):

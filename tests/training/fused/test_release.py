@@ -6,11 +6,12 @@ import itertools
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from cotune.training import Isolated
 from cotune.training.fused import Population
-from training.fused.lanes import apart, gap, normed, runs, task, together
+from training.fused.lanes import apart, gap, mlp, normed, runs, task, together
 
 OPTIMIZERS = [
     {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adam"}, {"optimizer": "adamw"},
@@ -37,10 +38,23 @@ def test_released_runs_own_their_tensors(options):
     assert [storage.nbytes() for storage in stored] == sizes
 
 
+class Idle(nn.Module):
+    """One layer has no gradient, and one parameter has no numbers."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.body, self.head, self.idle = nn.Linear(64, width), nn.Linear(width, 10), nn.Linear(3, 3)
+        self.nothing = nn.Parameter(torch.empty(0))
+
+    def forward(self, x):
+        return self.head(F.relu(self.body(x))) + self.nothing.sum()
+
+
+@pytest.mark.parametrize("model", [mlp, lambda c: Idle(7), lambda c: Idle(70)], ids=["mlp", "idle", "idle and wide"])
 @pytest.mark.parametrize("options", OPTIMIZERS, ids=lambda o: " ".join(map(str, o.values())))
-def test_released_runs_have_the_optimiser_states_of_plain_ones(options):
+def test_released_runs_have_the_optimiser_states_of_plain_ones(options, model):
     with Isolated() as isolated:
-        t = task(precise=True)
+        t = task(model, precise=True)
         ours, theirs = (runs(t, [options] * 2, isolated, precise=True) for _ in range(2))
         together(ours, range(2))
         apart(theirs, range(2))

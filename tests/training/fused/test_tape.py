@@ -65,6 +65,12 @@ def seen_later(x, w):
     return doubled.exp(), doubled.view(-1)[::2].clone()
 
 
+def seen_elsewhere(x, w):
+    doubled = x * 2
+    tail = doubled[1:]
+    return doubled.exp(), tail.neg()
+
+
 def overlapping(x, w):
     doubled = w * 2
     return doubled * doubled.T, (w + 1) * (w + 1)
@@ -92,6 +98,7 @@ KEPT = torch.linspace(-1, 1, 24).view(4, 6)
 CODE = [
     written_over,
     seen_later,
+    seen_elsewhere,
     overlapping,
     returned_too,
     of_a_constant,
@@ -175,6 +182,22 @@ def test_what_no_output_needs_is_left_out_and_so_are_views_of_the_whole():
         (result,) = replay(x)
     assert result.tolist() == [1.0] * 3
     assert counting.calls == ["aten::add.Tensor"]
+
+
+def test_outputs_that_share_memory_are_told():
+    def code(x, w):
+        own = x * 2
+        return own, x, own[0], KEPT, x + KEPT, w[1:]
+
+    assert recorded(code, plain(inputs(0))).shared == {1, 2, 3, 5}
+
+
+def test_inputs_that_change_are_told():
+    def code(x, w):
+        w[0].mul_(x.sum())
+        return (x + w.sum(),)
+
+    assert recorded(code, plain(inputs(0))).changes == {1}
 
 
 def test_a_call_writes_over_what_is_not_needed_any_more():

@@ -13,6 +13,7 @@ import cotune.training as ct
 from cotune.training import Isolated, Run
 from cotune.training.checkpoint import decode
 from cotune.training.fused import Census, Kinds, Population
+from cotune.training.fused.rows import Numbers
 from training.fused.lanes import apart, bits, curve_gap, gap, runs, task
 
 HIDDEN = (3, 17, 64, 65, 100, 256)
@@ -172,6 +173,24 @@ class Rows(nn.Module):
 
     def forward(self, x):
         return self.head(self.gru(x.view(-1, 8, 8))[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("own", "filled", "used"),
+    [
+        ((3,), (89,), 64),
+        ((64,), (89,), 64),
+        ((65,), (89,), 89),
+        ((2, 8), (11, 8), 64),
+        ((9, 3), (11, 8), 88),
+        ((11, 8), (11, 8), 88),
+    ],
+)
+def test_of_what_is_filled_up_a_few_numbers_more_than_are_in_use_are_updated(own, filled, used):
+    """A multiple of what a processor computes at once, or all: so the end of a row depends on no neighbour."""
+    for dtype, numbers in ((torch.float32, 1), (torch.complex64, 2)):
+        stacked = torch.zeros(2, *filled, dtype=dtype)
+        assert Numbers(stacked, [], [torch.zeros(own, dtype=dtype)] * 2, slice(0, 2)).used == [numbers * used] * 2
 
 
 def census(t, configs=CONFIGS, largest=256):

@@ -72,7 +72,7 @@ class Blocks:
             self._update([True] * self._n, dict(zip(found, given, strict=True)))
             return ()
 
-        key = "update", id(self), tuple(found), tuple(group.decays for group in self._groups)
+        key = "update", id(self), tuple(group.decays for group in self._groups)
         graphs(key, work, list(found.values()), (), changes)
 
     def _derive(self, steps: Floats, is_stepping: Bools | None) -> None:
@@ -95,7 +95,7 @@ def _blocks(numbers: Numbers, rule: Rule, group: Group) -> Iterator[Block]:
     squares = next((own for key, own in zip(rule.state, state, strict=True) if key in SQUARES), None)
     (n, width), first = values.shape, numbers.lanes.start
     size = values.numel() if values.device.type == "cuda" else _BLOCK
-    n_rows, n_columns = max(1, size // max(width, 1)), min(width, size)
+    n_rows, n_columns = max(1, size // max(width, 1)), max(1, min(width, size))
     for top in range(0, n, n_rows):
         lanes = slice(top, min(top + n_rows, n))
         most = max(used[lanes])

@@ -92,13 +92,19 @@ class LaneOptimizer:
             for name in group.names
         }
         self._state = {name: own.state for name, own in numbers.items()}
+        self._begun = {
+            name
+            for own, optimizer in zip(by_name, self._optimizers, strict=True)
+            for name in self._state
+            if optimizer.state.get(own[name])
+        }  # which parameters have a state: as in torch, those that have had a gradient
         self._steps = np.array([self._taken_steps(lane) for lane in range(len(optimizers))])
         for optimizer in optimizers:
             optimizer._opt_called = True  # type: ignore[attr-defined]  # or schedulers warn that it never steps
         hyper = self._hyper()
         self._updates: Blocks | OneByOne
         if OneByOne.suits(kind, numbers.values()):
-            self._updates = OneByOne(kind, self._groups, numbers, hyper, self._steps)
+            self._updates = OneByOne(kind, self._groups, numbers, hyper)
         else:
             self._updates = Blocks(self._rule, self._groups, numbers, hyper, self._steps, graphs)
         self.lend()
@@ -117,6 +123,7 @@ class LaneOptimizer:
             with torch.no_grad():
                 self._updates.step(own, self._steps, gradients)
             self._steps += own
+            self._begun.update(self._state.keys() & gradients.keys())
 
     def lend(self) -> None:
         """Make the state of the torch optimisers what it is here."""
@@ -129,7 +136,7 @@ class LaneOptimizer:
         optimizer, names = self._optimizers[lane], self._names[lane]
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if not parameter.requires_grad:
+                if names[parameter] not in self._begun:
                     continue
                 own = optimizer.state[parameter]
                 for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):

@@ -21,7 +21,8 @@ from cotune.training.fused.tape import Replay, Tape
 from cotune.training.samples import Batch
 
 Result = tuple[Tensor, Sequence[Tensor | None]]
-"""The losses (n,) before an update, and the gradients of the models' parameters, (n, ...) each or None."""
+"""The losses (n,) before an update, and the gradients of the models' parameters, (n, ...) each or None; contiguous, in
+memory that nothing else is in, for they will be changed."""
 
 _OFTEN = 12
 """A pass is recorded when it was made so often, which costs as much as a few of them."""
@@ -116,13 +117,13 @@ class Passes:
         given = [*_flat(inputs), *([] if self._lanes.weights is None else [self._lanes.weights])]
         key = (*[tensor.shape for tensor in given], self._modes)
         if self._state is None or not recordings.knows(key):
-            return self._made(inputs)
+            return _owned(self._made(inputs))
         recording, trust = recordings.made.get(key), self._trust[key]
         if recording is not None and trust.is_enough:
             trust.n_used += 1
             fresh = [*given[_n_staying(inputs) :], *[draw() for draw in trust.draws]]
             return self._replayed(key, recording, given[: _n_staying(inputs)], fresh)
-        return self._watched(key, inputs, given)
+        return _owned(self._watched(key, inputs, given))
 
     def _made(self, inputs: Inputs) -> Result:
         losses = self._forward.run(inputs)[1]
@@ -143,8 +144,10 @@ class Passes:
                 key = key, id(recording.replay)
                 losses, *others = self._graphs(key, recording.replay, staying, fresh, changes)
         gradients: list[Tensor | None] = [None] * self._n
-        for at, gradient in zip(recording.which, others, strict=False):
-            gradients[at] = gradient
+        shared = recording.replay.shared
+        for place, (at, gradient) in enumerate(zip(recording.which, others, strict=False), start=1):
+            is_own = place not in shared and gradient.is_contiguous()
+            gradients[at] = gradient if is_own else _own(gradient)
         if not all(map(bool, others[len(recording.which) :])):
             raise Unfusable("has a batch of another kind than those before")
         return losses, gradients
@@ -209,6 +212,16 @@ class Passes:
 
 def _flat(inputs: Inputs) -> list[Tensor]:
     return [*inputs.models, *inputs.losses, *inputs.own, *inputs.of_config, *tensors(inputs.batch)]
+
+
+def _owned(result: Result) -> Result:
+    """With gradients that may be changed: what a backward pass gives may be a tensor that somebody keeps."""
+    losses, gradients = result
+    return losses, [None if gradient is None else _own(gradient) for gradient in gradients]
+
+
+def _own(gradient: Tensor) -> Tensor:
+    return gradient.clone(memory_format=torch.contiguous_format)
 
 
 def _n_staying(inputs: Inputs) -> int:

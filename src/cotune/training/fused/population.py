@@ -16,6 +16,7 @@ from cotune.training.fused.graphs import Graphs
 from cotune.training.fused.lanes import Lanes
 from cotune.training.fused.memory import known, modes
 from cotune.training.fused.optimizers import LaneOptimizer, kind_of
+from cotune.training.fused.outside import Outside
 from cotune.training.fused.passes import Passes, Recordings
 from cotune.training.fused.signature import EXACT, Form
 from cotune.training.fused.ticks import Phase, Tick, n_pieces, phases, pieces, taken, whole
@@ -56,6 +57,7 @@ class Population:
         self._parameters = self._forward.models.parameters
         self._gradients: dict[str, Tensor] = {}
         self._begun: _Begun | None = None
+        self._outside = Outside(self.code.templates, [self._members[0].task.loss])
         self._graphs = Graphs.on(self._device)
         self._passes = Passes(
             self._forward, self._lanes, len(self._parameters), recordings or Recordings(), self._graphs
@@ -90,7 +92,8 @@ class Population:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""
         self._train_mode(True)
         self._begun = None
-        self._passes.begin(known(self.code.templates, self._members[0].task.loss), modes(self.code.templates))
+        state = known(self.code.templates, self._members[0].task.loss)
+        self._passes.begin(None if state is None else (state, self._outside.now()), modes(self.code.templates))
         members, epochs = self._members, self._along(epochs)
         self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE, e) for run, e in zip(members, epochs, strict=True)])
         rows = [run.order(epoch) for run, epoch in zip(members, epochs, strict=True)]
@@ -109,7 +112,8 @@ class Population:
         """(n,) losses of a piece, whose gradients are added to those of the batch so far; in the population's order."""
         self._lanes.enter(tick)
         losses, found = self._passes(tick.batch)
-        self._gradients = _by_name(found, self._parameters)
+        named = zip(self._parameters, found, strict=True)
+        self._gradients = {name: gradient for name, gradient in named if gradient is not None}
         if self._begun is not None:
             self._begun.add_to(self._gradients)
         amid = None if tick.parts is None else tick.parts.amid
@@ -182,7 +186,7 @@ class Population:
     @property
     def n_graphs(self) -> int:
         """CUDA graphs in use."""
-        return 0 if self._graphs is None else len(self._graphs)
+        return 0 if self._graphs is None else self._graphs.n_used
 
     @property
     def buffers(self) -> Mapping[str, Tensor]:
@@ -250,17 +254,6 @@ class _Begun:
 def _begun(lanes: Tensor, gradients: Mapping[str, Tensor]) -> _Begun:
     """Of the lanes that are amid a batch after a piece."""
     return _Begun(lanes, {name: gradient.index_select(0, lanes) for name, gradient in gradients.items()})
-
-
-def _by_name(found: Sequence[Tensor | None], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gradients, where there are any, each in memory of its own, for it will be changed."""
-    places, gradients = {parameter.data_ptr() for parameter in parameters.values()}, dict[str, Tensor]()
-    for name, gradient in zip(parameters, found, strict=True):
-        if gradient is not None:
-            is_own = gradient.is_contiguous() and gradient.data_ptr() not in places
-            gradients[name] = gradient if is_own else gradient.clone(memory_format=torch.contiguous_format)
-            places.add(gradient.data_ptr())
-    return gradients
 
 
 def _clip(gradients: Collection[Tensor], norms: Tensor, steps: Sequence[bool]) -> None:

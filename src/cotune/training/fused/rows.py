@@ -15,9 +15,9 @@ _ALIGNED = 64
 
 
 def rows(tensor: Tensor) -> Tensor:
-    """(n, ...) as (n, m) real numbers, as torch's optimisers see complex ones."""
+    """(n, ...), contiguous, seen as (n, m) real numbers, as torch's optimisers see complex ones."""
     real = torch.view_as_real(tensor.detach()) if tensor.is_complex() else tensor.detach()
-    return real.reshape(real.shape[0], -1)
+    return real.view(real.shape[0], -1)
 
 
 @final

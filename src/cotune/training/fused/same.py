@@ -18,7 +18,7 @@ def are_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Both as integers, of eight bytes if they can be."""
-    flat = [tensor.detach().contiguous().view(-1) for tensor in (one, other)]
+    flat = [tensor.detach().resolve_conj().resolve_neg().contiguous().view(-1) for tensor in (one, other)]
     wide = torch.int64.itemsize
     is_wide = all(n * own.itemsize % wide == 0 for own in flat for n in (own.numel(), own.storage_offset()))
     first, second = (own.view(torch.int64 if is_wide else torch.uint8) for own in flat)

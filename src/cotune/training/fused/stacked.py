@@ -80,7 +80,7 @@ class Stacked:
 
     def _filled_up(self, name: str, lanes: Sequence[Tensor]) -> Tensor:
         if name not in self._dims:
-            return torch.stack(list(lanes))
+            return torch.stack(list(lanes)).contiguous()  # whatever the lanes' layout: rows of it are updated
         stacked = lanes[0].new_zeros((len(lanes), *filled(lanes[0].shape, self._dims[name])))
         for whole, own in zip(stacked.unbind(0), lanes, strict=True):
             whole[corner(own.shape)].copy_(own)

@@ -91,11 +91,13 @@ class _Line:
 class Replay:
     """Tensors like the inputs of a tape -> what its outputs became of them.
 
-    changes: which of the inputs are changed. n values, of which some are given, some constant, and the rest made line
-    by line. lines: with what is not needed after them.
+    changes: which of the inputs are changed. shared: which of the outputs are in the memory of an input, a constant or
+    an earlier output. n values, of which some are given, some constant, and the rest made line by line. lines: with
+    what is not needed after them.
     """
 
     changes: frozenset[int]
+    shared: frozenset[int]
     n: int
     inputs: Sequence[int]
     constants: Mapping[int, Tensor]
@@ -166,7 +168,15 @@ class _Script:
                 needed |= line.takes
                 kept |= self._memories(line.takes)
         changes = frozenset(at for at, place in enumerate(self._inputs) if self._memory[place] in self._changed)
-        return Replay(changes, self._n, self._inputs, self._constants, lines[::-1], places)
+        return Replay(changes, self._shared(places), self._n, self._inputs, self._constants, lines[::-1], places)
+
+    def _shared(self, outputs: Sequence[int]) -> frozenset[int]:
+        taken, found = self._memories({*self._inputs, *self._constants}), set[int]()
+        for at, place in enumerate(outputs):
+            if self._memory[place] in taken:
+                found.add(at)
+            taken.add(self._memory[place])
+        return frozenset(found)
 
     def _memories(self, places: Iterable[int]) -> set[int]:
         return {self._memory[place] for place in places}

@@ -104,22 +104,28 @@ def pieces(
     every[3] = 1
     for lane, own in enumerate(cut):
         every[:, lane, : len(own)] = own.T
-    places, device, begun = np.arange(piece_of(sizes[0])), _device(samples), 0
+    begun = 0
     for phase in shared:
-        lanes = np.arange(phase.n + 1)[:, None]
         for left in range(begun, phase.until, _AT_ONCE):
-            ticks = slice(left, min(left + _AT_ONCE, phase.until))
-            lows, firsts, counts, wholes = map(np.ascontiguousarray, every[:, : phase.n + 1, ticks].swapaxes(1, 2))
-            is_sample = places < counts[..., None]
-            rows_of = torch.from_numpy(orders[lanes, lows[..., None] + places * is_sample]).to(device)
-            weights = torch.from_numpy(is_sample / wholes[..., None]).to(device)
-            is_last = firsts + counts == wholes
-            steps, are_amid = ((counts > 0) & is_last).tolist(), (counts > 0) & ~is_last
-            for at, (first, n, size, is_amid) in enumerate(zip(firsts, counts, wholes, are_amid, strict=True)):
-                batch = taken(samples, rows_of[at], dtype)
-                amid = torch.from_numpy(np.flatnonzero(is_amid)).to(device) if is_amid.any() else None
-                yield Tick(batch, Parts(first, n, size, amid), weights[at], steps[at])
+            parts = every[:, : phase.n + 1, left : min(left + _AT_ONCE, phase.until)]
+            yield from _ticks(samples, orders, parts.swapaxes(1, 2), piece_of(sizes[0]), dtype)
         begun = phase.until
+
+
+def _ticks(
+    samples: Samples, orders: Counts, parts: Counts, piece: int, dtype: torch.dtype | None
+) -> Iterator[Tick]:  # fmt: skip
+    """Some ticks. orders: (K, n). parts: (4, ticks, lanes), as `_cut` has them. piece: samples per piece."""
+    lows, firsts, counts, wholes = map(np.ascontiguousarray, parts)
+    device, places = _device(samples), np.arange(piece)
+    is_sample = places < counts[..., None]
+    chosen = orders[np.arange(counts.shape[1])[:, None], lows[..., None] + places * is_sample]
+    rows, weights = torch.from_numpy(chosen).to(device), torch.from_numpy(is_sample / wholes[..., None]).to(device)
+    is_last = firsts + counts == wholes
+    steps, are_amid = ((counts > 0) & is_last).tolist(), (counts > 0) & ~is_last
+    for at, (first, n, size, is_amid) in enumerate(zip(firsts, counts, wholes, are_amid, strict=True)):
+        amid = torch.from_numpy(np.flatnonzero(is_amid)).to(device) if is_amid.any() else None
+        yield Tick(taken(samples, rows[at], dtype), Parts(first, n, size, amid), weights[at], steps[at])
 
 
 def piece_of(size: int) -> int:

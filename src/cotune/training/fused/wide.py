@@ -48,13 +48,13 @@ class OneByOne:
 
     def __init__(
         self, kind: Kind, groups: Sequence[Group], numbers: Mapping[str, Numbers],
-        hyper: Sequence[Mapping[str, Floats]], steps: Floats,
+        hyper: Sequence[Mapping[str, Floats]],
     ) -> None:  # fmt: skip
-        """As `Blocks` takes them."""
+        """numbers: by parameter, of all groups. hyper: for each group, (n,) by name."""
         self._is_rmsprop, self._kernel = kind[0] == "rmsprop", _KERNELS[kind[0]]
         self._groups, self._numbers = groups, numbers
         self._rows = next(iter(numbers.values())).lanes
-        self._steps = torch.full((len(steps),), _LONG_AGO)
+        self._steps = torch.full((self._rows.stop - self._rows.start,), _LONG_AGO)
         self._known: dict[tuple[str, ...], list[_Lane]] = {}
         self.read(hyper)
 
@@ -78,22 +78,13 @@ class OneByOne:
     def _lanes(self, names: tuple[str, ...]) -> list[_Lane]:
         """With these parameters."""
         if names not in self._known:
-            numbers = [self._numbers[name] for name in names]
-            used = [own.used for own in numbers]
-
-            def of_lane(lane: int, every: Sequence[Tensor]) -> list[Tensor]:
-                return [rows(own)[lane, : n[lane]] for own, n in zip(every, used, strict=True)]
-
-            widths = [own.values.shape[1] for own in numbers]
+            parts = [_parts(self._numbers[name]) for name in names]
+            counted = self._steps.unbind()
             self._known[names] = [
-                _Lane(
-                    values=of_lane(lane, [own.values for own in numbers]),
-                    means=of_lane(lane, [own.state[0] for own in numbers]),
-                    squares=of_lane(lane, [own.state[-1] for own in numbers]),
-                    steps=[steps] * len(names),
-                    used=[None if n[lane] == width else n[lane] for n, width in zip(used, widths, strict=True)],
+                _Lane(values, means, squares, [counted[lane]] * len(names), used)
+                for lane, (values, means, squares, used) in enumerate(
+                    map(list, zip(*of_lane, strict=True)) for of_lane in zip(*parts, strict=True)
                 )
-                for lane, steps in enumerate(self._steps.unbind())
             ]
         return self._known[names]
 
@@ -105,3 +96,12 @@ class OneByOne:
             same = ("lr", "weight_decay", "eps")
             found = [{**{name: own[name] for name in same}, "beta1": 0.0, "beta2": own["alpha"]} for own in found]
         return [{**own, "amsgrad": False, "maximize": False} for own in found]
+
+
+def _parts(numbers: Numbers) -> list[tuple[Tensor, Tensor, Tensor, int | None]]:
+    """Of a parameter, lane by lane: values, means, squares, and what `_Lane` calls used."""
+    values, means, squares = numbers.values, rows(numbers.state[0]), rows(numbers.state[-1])
+    return [
+        (values[lane, :n], means[lane, :n], squares[lane, :n], None if n == values.shape[1] else n)
+        for lane, n in enumerate(numbers.used)
+    ]
