@@ -223,6 +223,29 @@ def test_a_global_that_changes_between_epochs_counts_at_once(where):
     assert results[0] == results[1]
 
 
+class Proxy:
+    """As those that web frameworks have: it stands for an object that is not there."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("working outside of request context")
+
+
+def test_globals_that_cannot_be_looked_at_do_no_harm(made_by_code, monkeypatch):
+    def loss(output, y):
+        assert PROXY is not ABSENT  # noqa: F821 - below
+        return F.cross_entropy(output, y)
+
+    lazy = types.ModuleType("lazy")
+    lazy.__getattr__ = lambda name: 1 / 0
+    monkeypatch.setitem(globals(), "PROXY", Proxy())
+    monkeypatch.setitem(globals(), "ABSENT", lazy)
+    monkeypatch.setattr(Hidden, "proxy", Proxy(), raising=False)
+    recordings = Recordings(often=OFTEN)
+    trained(task(mlp, loss=loss), [{"optimizer": "sgd", "batch_size": 16}] * 3, EXACT, recordings)
+    assert None not in recordings.made.values()
+    assert recordings.made
+
+
 class Kept(torch.autograd.Function):
     """Its backward pass gives a tensor that somebody keeps."""
 

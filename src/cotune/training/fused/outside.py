@@ -35,19 +35,21 @@ class Outside:
 
     def now(self) -> Hashable:
         """Equal as long as none of it has changed."""
-        return tuple(_told(space.get(name), _DEPTH) for (_, name), space in self._places.items())
+        return tuple(_safely_told(space.get(name)) for (_, name), space in self._places.items())
 
     def _read_class(self, own: type) -> None:
         for name, value in vars(own).items():
-            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-            if isinstance(function, FunctionType):
+            if _is(value, staticmethod, classmethod):
+                value = value.__func__
+            function = value.fget if _is(value, property) else value
+            if _is(function, FunctionType):
                 self._read(function)
             elif not name.startswith("__"):
                 self._places[id(own), name] = vars(own)
 
     def _read_all(self, values: Iterable[Any]) -> None:
         for value in values:
-            if isinstance(value, FunctionType):
+            if _is(value, FunctionType):
                 self._read(value)
 
     def _read(self, function: FunctionType) -> None:
@@ -57,25 +59,27 @@ class Outside:
         names = _names(function.__code__)
         for name in names & function.__globals__.keys():
             value = function.__globals__[name]
-            match value:
-                case FunctionType():
-                    self._read(value)
-                case ModuleType() | type() if _is_users(getattr(value, "__module__", None) or value.__name__):
-                    self._read_named(value, names)
-                case ModuleType() | type():
-                    pass
-                case _:
-                    self._places[id(function.__globals__), name] = function.__globals__
+            if _is(value, FunctionType):
+                self._read(value)
+            elif not _is(value, ModuleType, type):
+                self._places[id(function.__globals__), name] = function.__globals__
+            elif _is_users(value.__module__ if isinstance(value, type) else value.__name__):
+                self._read_named(value, names)
         self._read_all(cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell))
 
     def _read_named(self, space: ModuleType | type, names: Collection[str]) -> None:
         """What the code may read of a module, or of a class."""
         for name in vars(space).keys() & names:
             value = vars(space)[name]
-            if isinstance(value, FunctionType):
+            if _is(value, FunctionType):
                 self._read(value)
-            elif not isinstance(value, ModuleType | type):
+            elif not _is(value, ModuleType, type):
                 self._places[id(space), name] = vars(space)
+
+
+def _is(value: Any, *kinds: type) -> bool:
+    """By its own type: an object that stands for another one may refuse to be asked."""
+    return issubclass(type(value), kinds)
 
 
 def _is_users(module: str | None) -> bool:
@@ -95,6 +99,13 @@ def _names(code: CodeType) -> frozenset[str]:
     """Of the globals and attributes that code reads, and the functions in it."""
     inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
     return frozenset(code.co_names).union(*inner)
+
+
+def _safely_told(value: Any) -> Hashable:
+    try:
+        return _told(value, _DEPTH)
+    except Exception:  # noqa: BLE001 - of objects that stand for others, say, and have their own idea of attributes
+        return Itself(value)
 
 
 def _told(value: Any, depth: int) -> Hashable:
