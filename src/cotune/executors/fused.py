@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -205,10 +205,11 @@ class _FusedExecutor:
     def _classify(self, lane: Lane) -> None:
         """Find out whether the lane can be fused and whether that pays, and say so once if it cannot."""
         try:
-            if not any(self._is_worth_it(told(lane.run, form)) for form in self._kinds.census.forms(lane.run)):
+            possible = self._kinds.census.forms(lane.run)
+            if self._worth is not None and self._worth.isdisjoint(told(lane.run, form) for form in possible):
                 return  # then it need not be proven either
             kinds = [self._kinds.of(run, self._built, self._isolated.seed) for run in lane.folds.runs]
-            lane.kinds = kinds if self._is_worth_it(kinds[0].signature) else None
+            lane.kinds = kinds if self._worth is None or kinds[0].signature in self._worth else None
         except Unfusable as refusal:
             if self._settings.is_demanded:
                 raise _not_fusable(lane.run, refusal) from refusal
@@ -216,9 +217,6 @@ class _FusedExecutor:
             self._tell(f"cannot fuse {name}: {refusal}; running its trials separately")
         except (torch.OutOfMemoryError, MemoryError):
             self._tell("out of memory with two lanes; running these trials separately")
-
-    def _is_worth_it(self, found: Hashable) -> bool:
-        return self._worth is None or found in self._worth
 
     def _train(self, due: Sequence[Lane]) -> None:
         """One epoch of each of these lanes. One whose epoch broke off has other runs then, and takes nothing in."""

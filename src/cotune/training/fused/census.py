@@ -56,10 +56,11 @@ class Census:
         pairs = {found: (own[min(own)], own[max(own)]) for found, own in sizes.items() if len(own) > 1}
         return cls(drawn, {key: at for key, at in places.items() if key in pairs or key not in sizes}, widths, pairs)
 
-    def forms(self, run: Run) -> Sequence[Form]:
+    def forms(self, run: Run) -> Iterator[Form]:
         """The forms to try for a run, the most general first: they follow from it and the space alone."""
-        possible = forms(run, _padding(run, self.widths))
-        return [form for form in possible if not form.padding or _signature(run, form) in self.pairs]
+        for form in forms(run, _padding(run, self.widths)):
+            if not form.padding or _signature(run, form) in self.pairs:
+                yield form
 
     def in_own_width(self) -> Census:
         """The same, if networks are not filled up."""

@@ -116,12 +116,11 @@ class LaneOptimizer:
     def step(self, which: Sequence[bool], gradients: Mapping[str, Tensor]) -> None:
         """Update those lanes of the population, all parameters that have a gradient; changes the gradients.
 
-        which: of its first lanes. gradients: of the first lanes, by the parameters' names.
+        Without autograd. which: of the first lanes. gradients: of these, by the parameters' names.
         """
         own = which[self._lanes]
         if any(own):
-            with torch.no_grad():
-                self._updates.step(own, self._steps, gradients)
+            self._updates.step(own, self._steps, gradients)
             self._steps += own
             self._begun.update(self._state.keys() & gradients.keys())
 

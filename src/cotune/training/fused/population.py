@@ -90,7 +90,7 @@ class Population:
 
     def begin(self, epochs: Sequence[int]) -> Iterator[Tick]:
         """What epoch `epochs[i]` of run i consists of; every lane's noise starts anew."""
-        self._train_mode(True)
+        self._forward.models.template.train()
         self._begun = None
         state = known(self.code.templates, self._members[0].task.loss)
         self._passes.begin(None if state is None else (state, self._outside.now()), modes(self.code.templates))
@@ -123,10 +123,11 @@ class Population:
     def update(self, tick: Tick) -> None:
         """Lanes whose batch is complete: clip, update, and go on with the schedules."""
         if any(tick.steps):
-            if self._norms is not None:
-                _clip(self._gradients.values(), self._norms[: len(tick.steps)], tick.steps)
-            for optimizer in self._optimizers:
-                optimizer.step(tick.steps, self._gradients)
+            with torch.no_grad():
+                if self._norms is not None:
+                    _clip(self._gradients.values(), self._norms[: len(tick.steps)], tick.steps)
+                for optimizer in self._optimizers:
+                    optimizer.step(tick.steps, self._gradients)
             paced = [run for lane, run in self._paced if lane < len(tick.steps) and tick.steps[lane]]
             for run in paced:
                 run.pacer.after_batch()
@@ -168,6 +169,8 @@ class Population:
         for optimizer in self._optimizers:
             optimizer.release()
         self._forward.release()
+        for run in self.runs:
+            run.model.eval()  # as after a validation
 
     @property
     def code(self) -> LaneForward:
@@ -219,14 +222,9 @@ class Population:
 
     def _enter_evaluation(self) -> None:
         """As `Run.evaluate` begins: in evaluation mode, with its noise."""
-        self._train_mode(False)
+        self._forward.models.template.eval()
         self._lanes.seed([seeds.integer(run.seed, Purpose.NOISE) for run in self._members])
         self._lanes.enter(None)
-
-    def _train_mode(self, mode: bool) -> None:
-        self._forward.models.template.train(mode)
-        for run in self.runs:
-            run.model.train(mode)
 
     def _along(self, values: Sequence[int]) -> list[int]:
         """One per run, in the order that runs came in -> one per lane."""
