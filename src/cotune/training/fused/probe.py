@@ -34,6 +34,8 @@ _CLEAR = 1.5
 """A difference that is no noise."""
 _NEARLY = 0.9
 """Of the numbers of lanes, the smallest that comes so near to the best: the fewer lanes, the better the suggestions."""
+_GLANCE_S = 0.002
+"""So many seconds tell about how long a search will take."""
 _WINDOW_S, _ROUNDS, _ALONE = 0.01, 3, 4
 """So many seconds are measured at a time, in so many turns, and so many of a kind by themselves."""
 _ENOUGH_S = 0.3
@@ -117,7 +119,7 @@ class _Bench:
 
 def epoch_s(run: Run) -> float:
     """About how many seconds an epoch of a trial takes by itself, by a few steps; the run is spent."""
-    return _window(endless(run)) * run.n_batches / 1e3
+    return _window(endless(run), _GLANCE_S) * run.n_batches / 1e3
 
 
 def probe(
@@ -250,7 +252,7 @@ def _ticks(population: Population) -> Iterator[Any]:
             yield population.step(tick)
 
 
-def _window(steps: Iterator[Any]) -> float:
+def _window(steps: Iterator[Any], window_s: float = _WINDOW_S) -> float:
     """Milliseconds per step; with one thread of CPU, which other programs disturb less."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    return 1e3 * step_s(steps, window_s=_WINDOW_S, clock=clock)
+    return 1e3 * step_s(steps, window_s=window_s, clock=clock)
