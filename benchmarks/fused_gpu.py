@@ -2,8 +2,8 @@
 
 Wall time of windows that end with a synchronisation, against a well-written loop over one trial after another on the
 same device (data there as tensors, torch's one-kernel optimisers). `same_bits`: whether a lane has the same bits among
-16, among the same in reverse, and among 5. `graphs`: CUDA graphs in use in the end. Run `python -m benchmarks.fused_gpu`; without a CUDA device it says so and
-writes nothing.
+16, among the same in reverse, and among 5. `graphs`: CUDA graphs in use in the end. Run
+`python -m benchmarks.fused_gpu`; without a CUDA device it says so and writes nothing.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -380,6 +381,34 @@ def test_a_kind_that_was_proven_to_be_measured_is_not_proven_again(monkeypatch: 
     searched = study(digits_task(), executor="auto").optimize(trials=16, progress=False)
     assert searched.settings["engine"]["lanes"] > 1
     assert len(proven) == 1
+
+
+def test_a_kind_with_long_steps_that_gains_nothing_is_not_even_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven = []
+
+    def busy(population: object) -> Iterator[None]:
+        while True:
+            end = time.process_time() + 0.1
+            while time.process_time() < end:
+                pass
+            yield
+
+    monkeypatch.setattr(kinds, "check", lambda *arguments: proven.append(arguments))
+    monkeypatch.setattr(engine, "_SHORT_S", 0.0)
+    monkeypatch.setattr(probe, "_LONG_MS", 0.0)
+    monkeypatch.setattr(probe, "_ticks", busy)
+    found = study(digits_task(), executor="auto").optimize(trials=16, progress=False).settings["engine"]
+    assert found["lanes"] == 1 and found["fused_ms"] > found["separate_ms"] > 0
+    assert "by itself" in found["why"]
+    assert not proven
+
+
+def test_a_kind_with_long_steps_that_cannot_be_fused_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_SHORT_S", 0.0)
+    monkeypatch.setattr(probe, "_LONG_MS", 0.0)
+    task = digits_task(model=lambda c: Net(c.dropout, before=lambda x: x.sum().item()))
+    found = study(task, executor="auto").optimize(trials=16, progress=False).settings["engine"]
+    assert found["lanes"] == 1 and "calls .item()" in found["why"]
 
 
 @pytest.mark.parametrize(("separate", "is_clear"), [(11.0, True), (12.0, False), (25.0, False), (26.0, True)])

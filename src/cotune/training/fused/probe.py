@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, final
 import torch
 
 from cotune.training.fused.census import Census
-from cotune.training.fused.kinds import Kind, Kinds
+from cotune.training.fused.kinds import Kind, Kinds, told
 from cotune.training.fused.passes import BELIEVED, Recordings
 from cotune.training.fused.population import Population
 from cotune.training.fused.refusal import Unfusable
@@ -132,79 +131,119 @@ def probe(
     time are better, because decisions follow from results. The answer is a measurement: keep it, because the bits of a
     result depend on it.
     """
-    census = kinds.census
+    census, costs, refusals = kinds.census, list[_Cost](), list[Unfusable]()
     common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
     with Isolated() as isolated:
-        bench = _Bench(task, device, isolated)
-        try:
-            proven = _proven(bench, kinds, common)
-        except Unfusable as refusal:
-            name = type(bench.run(0, census.drawn[census.places[common[0]][0]]).model).__name__
-            return apart(f"cannot fuse {name}: {refusal}")
-        if not proven:
-            return apart(f"of {most} trials at a time fewer than {FEWEST} would be alike")
-        costs, begun = list[_Cost](), time.perf_counter()
-        for kind in proven:
-            if costs and not costs[-1].pays(most) and time.perf_counter() - begun > within_s:
+        bench, begun = _Bench(task, device, isolated), time.perf_counter()
+        look, is_small = _Look(bench, kinds, most), False
+        for key in common:
+            is_late = bool(costs) and not costs[-1].pays(most) and time.perf_counter() - begun > within_s
+            if is_late or len(costs) == _MOST_KINDS:
                 break
-            with contextlib.suppress(torch.OutOfMemoryError, MemoryError):  # then it does not pay
-                costs.append(_cost(bench, census, kind, most))
-        if not costs:
-            return apart("out of memory")
-        nearly = _NEARLY if spares_lanes else 1.0
-        return _judged(costs, most, nearly, fills_up=census.widths is not None)
+            try:
+                costs += look.at(key)
+            except Unfusable as refusal:
+                refusals.append(refusal)
+            except (torch.OutOfMemoryError, MemoryError):  # then it does not pay
+                is_small = True
+        if costs:
+            return _judged(costs, most, _NEARLY if spares_lanes else 1.0, fills_up=census.widths is not None)
+        if refusals:
+            name = type(bench.run(0, census.drawn[census.places[common[0]][0]]).model).__name__
+            return apart(f"cannot fuse {name}: {refusals[0]}")
+        return apart("out of memory" if is_small else f"of {most} trials at a time fewer than {FEWEST} would be alike")
 
 
-def _proven(bench: _Bench, kinds: Kinds, common: Sequence[Hashable]) -> list[Kind]:
-    """The commonest kinds. Raises Unfusable, of the commonest, if there is none."""
-    census, found, refusals = kinds.census, list[Kind](), list[Unfusable]()
-    for key in common:
-        try:
-            kind = kinds.of(bench.run(0, census.drawn[census.places[key][0]]), bench.run, bench.isolated.seed)
-        except Unfusable as refusal:
-            refusals.append(refusal)
-            continue
-        if kind.signature == key:
-            found.append(kind)
-        if len(found) == _MOST_KINDS:
-            break
-    if not found and refusals:
-        raise refusals[0]
-    return found
+@final
+class _Look:
+    """At what kinds cost, of which a trial may be of several: it counts as the most general that can be proven."""
+
+    def __init__(self, bench: _Bench, kinds: Kinds, most: int) -> None:
+        self._bench, self._kinds, self._most = bench, kinds, most
+        self._hopeless = set[Hashable]()
+
+    def at(self, key: Hashable) -> list[_Cost]:
+        """What the kind with that signature costs; nothing if its trials count as another one. Raises Unfusable."""
+        census, bench = self._kinds.census, self._bench
+        run = bench.run(0, census.drawn[census.places[key][0]])
+        form = next(census.forms(run))
+        general = told(run, form)
+        if general in self._hopeless:
+            return []
+        if general == key:
+            cost = _hopeless(bench, _Sample.of(census, key, self._most), Kind(key, form))
+            if cost is not None:
+                self._hopeless.add(key)
+                return [cost]
+        kind = self._kinds.of(run, bench.run, bench.isolated.seed)
+        return [_cost(bench, _Sample.of(census, key, self._most), kind, self._most)] if kind.signature == key else []
 
 
-def _cost(bench: _Bench, census: Census, kind: Kind, most: int) -> _Cost:
-    """Measure a kind. Windows take turns, and the least counts: other load only ever adds."""
-    places, share = census.places[kind.signature], census.share(kind.signature)
-    n = min(_MOST_AT_ONCE, max(FEWEST, round(most * share)))
-    configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
-    few = max(FEWEST - 1, n // 4)
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Of a kind. share: of all trials. place: of one that is drawn. n: how many would train at a time, at most.
 
-    recordings = Recordings(often=math.inf)
+    configs: by batch size.
+    """
 
-    def population(size: int) -> Population:
-        runs = [unpaced(bench.run(*one)) for one in enumerate(_spread(configs, size))]
+    share: float
+    place: int
+    n: int
+    configs: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, census: Census, key: Hashable, most: int) -> _Sample:
+        places, share = census.places[key], census.share(key)
+        configs = sorted((census.drawn[at] for at in places), key=lambda config: config.get("batch_size", 0))
+        return cls(share, places[0], min(_MOST_AT_ONCE, max(FEWEST, round(most * share))), configs)
+
+    @property
+    def few(self) -> int:
+        return max(FEWEST - 1, self.n // 4)
+
+    def population(self, bench: _Bench, kind: Kind, size: int, recordings: Recordings) -> Population:
+        runs = [unpaced(bench.run(*one)) for one in enumerate(_spread(self.configs, size))]
         return Population(runs, kind.form, recordings=recordings)
 
-    alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(configs, n), _ALONE))]
-    small = population(few)
-    timed = [*map(endless, alone), _ticks(small)]
+
+def _hopeless(bench: _Bench, sample: _Sample, kind: Kind) -> _Cost | None:
+    """What a kind costs whose steps are long and gain nothing in a few lanes, for which it need not be proven.
+
+    None if that takes a closer look.
+    """
+    (config,) = _spread(sample.configs, 1)
+    run = bench.run(0, config)
+    step = _window(endless(run), _GLANCE_S)
+    if step <= _LONG_MS:
+        return None
+    try:
+        small = sample.population(bench, kind, sample.few, Recordings(often=math.inf))
+        lane = _window(_ticks(small)) / (sample.few + 1)
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - of code that is not proven; the proof will say what it is
+        return None
+    if lane <= step:
+        return None
+    return _Cost(sample.share, sample.place, step * run.n_batches, 0.0, lane, small.phases, sample.few)
+
+
+def _cost(bench: _Bench, sample: _Sample, kind: Kind, most: int) -> _Cost:
+    """Measure a kind. Windows take turns, and the least counts: other load only ever adds."""
+    n, few, recordings = sample.n, sample.few, Recordings(often=0)
+    alone = [bench.run(at, config) for at, config in enumerate(_spread(_spread(sample.configs, n), _ALONE))]
+    small, large = (sample.population(bench, kind, size, recordings) for size in (few, n))
+    timed = [*map(endless, alone), _ticks(small), _ticks(large)]
     begun = time.perf_counter()
-    *each, slow = [_window(steps) for steps in timed]
-    step = sum(each) / len(each)
-    if step > _LONG_MS and slow > (few + 1) * step:
-        return _Cost(share, places[0], _epoch(alone, each), 0.0, slow / (few + 1), small.phases, few)
-    large, recordings.often = population(n), 0
-    timed.append(_ticks(large))
-    spent = [*each, math.inf, math.inf]  # what a pass costs once it is recorded
-    for steps in timed[-2:]:
+    spent = [*map(_window, timed[:-2]), math.inf, math.inf]
+    for steps in timed[-2:]:  # what a pass costs once it is recorded
         next(islice(steps, BELIEVED, None))
     for _ in range(_ROUNDS):
         spent = [min(before, _window(steps)) for before, steps in zip(spent, timed, strict=True)]
         *each, slow, fast = spent
         lane = max(0.0, (fast - slow) / (n - few)) if n > few else 0.0
         tick = max(0.0, fast - lane * (n + 1))
-        cost = _Cost(share, places[0], _epoch(alone, each), tick, lane, large.phases, n)
+        cost = _Cost(sample.share, sample.place, _epoch(alone, each), tick, lane, large.phases, n)
         if cost.is_clear(most) or time.perf_counter() - begun > _ENOUGH_S:
             break
     return cost
