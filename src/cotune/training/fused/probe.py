@@ -160,7 +160,7 @@ class _Look:
 
     def __init__(self, bench: _Bench, kinds: Kinds, most: int) -> None:
         self._bench, self._kinds, self._most = bench, kinds, most
-        self._hopeless = set[Hashable]()
+        self._glanced, self._hopeless = set[Hashable](), set[Hashable]()
 
     def at(self, key: Hashable) -> list[_Cost]:
         """What the kind with that signature costs; nothing if its trials count as another one. Raises Unfusable."""
@@ -168,13 +168,14 @@ class _Look:
         run = bench.run(0, census.drawn[census.places[key][0]])
         form = next(census.forms(run))
         general = told(run, form)
+        if general not in self._glanced:
+            self._glanced.add(general)
+            cost = _hopeless(bench, _Sample.of(census, general, self._most), Kind(general, form))
+            if cost is not None:
+                self._hopeless.add(general)
+                return [cost]
         if general in self._hopeless:
             return []
-        if general == key:
-            cost = _hopeless(bench, _Sample.of(census, key, self._most), Kind(key, form))
-            if cost is not None:
-                self._hopeless.add(key)
-                return [cost]
         kind = self._kinds.of(run, bench.run, bench.isolated.seed)
         return [_cost(bench, _Sample.of(census, key, self._most), kind, self._most)] if kind.signature == key else []
 
