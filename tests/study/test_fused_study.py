@@ -397,7 +397,8 @@ def test_a_kind_with_long_steps_that_gains_nothing_is_not_even_proven(monkeypatc
     monkeypatch.setattr(engine, "_SHORT_S", 0.0)
     monkeypatch.setattr(probe, "_LONG_MS", 0.0)
     monkeypatch.setattr(probe, "_ticks", busy)
-    found = study(digits_task(), executor="auto", batch_size=[16, 32]).optimize(trials=16, progress=False).settings["engine"]
+    searched = study(digits_task(), executor="auto", batch_size=[16, 32]).optimize(trials=16, progress=False)
+    found = searched.settings["engine"]
     assert found["lanes"] == 1 and found["fused_ms"] > found["separate_ms"] > 0
     assert "by itself" in found["why"]
     assert not proven
