@@ -98,7 +98,7 @@ class Processes:
         """
         inner = _EACH[self.each]() if isinstance(self.each, str) else self.each
         if isinstance(inner, Fused):
-            inner = replace(inner, kinds=None)  # it compares by identity, so each worker takes its own
+            inner = replace(inner, kinds=None)  # they compare by identity, so each worker has its own
         checkpoints, judge = equipment.checkpoints, None if self.ordered else equipment.judge
         is_reachable = isinstance(checkpoints, FolderCheckpoints)
         outfit = Outfit(

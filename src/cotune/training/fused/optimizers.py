@@ -92,7 +92,7 @@ class LaneOptimizer:
             for name in group.names
         }
         self._state = {name: own.state for name, own in numbers.items()}
-        self._begun = {
+        self._stateful = {
             name
             for own, optimizer in zip(by_name, self._optimizers, strict=True)
             for name in self._state
@@ -122,7 +122,7 @@ class LaneOptimizer:
         if any(own):
             self._updates.step(own, self._steps, gradients)
             self._steps += own
-            self._begun.update(self._state.keys() & gradients.keys())
+            self._stateful.update(self._state.keys() & gradients.keys())
 
     def lend(self) -> None:
         """Make the state of the torch optimisers what it is here."""
@@ -135,7 +135,7 @@ class LaneOptimizer:
         optimizer, names = self._optimizers[lane], self._names[lane]
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if names[parameter] not in self._begun:
+                if names[parameter] not in self._stateful:
                     continue
                 own = optimizer.state[parameter]
                 for key, value in zip(self._rule.state, self._state[names[parameter]], strict=True):

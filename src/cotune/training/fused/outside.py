@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from torch import Tensor, nn
 
-from cotune.training.fused.signature import Itself
+from cotune.training.fused.signature import Itself, fingerprint
 
 _OTHERS = frozenset({"torch", "torchvision", "numpy", "scipy", "cotune", *sys.stdlib_module_names}) - {"__main__"}
 """Whose globals do not change: top-level packages."""
@@ -109,14 +109,14 @@ def _safely_told(value: Any) -> Hashable:
 
 
 def _told(value: Any, depth: int) -> Hashable:
-    """Equal for values that compute the same, as far as can be seen at little cost."""
+    """Equal for values that compute the same, as far as can be seen at little cost: a `fingerprint` reads all."""
     match value:
         case bool() | int() | float() | str() | bytes() | None:
-            return type(value).__name__, value
+            return fingerprint(value, 0)
         case Tensor():
             return Itself(value), -1 if value.is_inference() else value._version
         case np.ndarray() if value.size <= _MOST:
-            return value.shape, str(value.dtype), value.tobytes()
+            return fingerprint(value, 0)
         case list() | tuple() | Mapping() if depth and len(value) <= _MOST:
             return type(value).__name__, tuple(_parts(value, depth - 1))
     held = getattr(value, "__dict__", None)

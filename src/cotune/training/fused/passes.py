@@ -121,8 +121,8 @@ class Passes:
         recording, trust = recordings.made.get(key), self._trust[key]
         if recording is not None and trust.is_enough:
             trust.n_used += 1
-            fresh = [*given[_n_staying(inputs) :], *[draw() for draw in trust.draws]]
-            return self._replayed(key, recording, given[: _n_staying(inputs)], fresh)
+            n = _n_staying(inputs)
+            return self._replayed(key, recording, given[:n], [*given[n:], *[draw() for draw in trust.draws]])
         return _owned(self._watched(key, inputs, given))
 
     def _made(self, inputs: Inputs) -> Result:

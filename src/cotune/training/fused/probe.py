@@ -135,7 +135,7 @@ def probe(
     common = sorted((key for key in census.places if most * census.share(key) >= FEWEST), key=census.share)[::-1]
     with Isolated() as isolated:
         bench, begun = _Bench(task, device, isolated), time.perf_counter()
-        look, is_small = _Look(bench, kinds, most), False
+        look, ran_out = _Look(bench, kinds, most), False
         for key in common:
             is_late = bool(costs) and not costs[-1].pays(most) and time.perf_counter() - begun > within_s
             if is_late or len(costs) == _MOST_KINDS:
@@ -145,13 +145,13 @@ def probe(
             except Unfusable as refusal:
                 refusals.append(refusal)
             except (torch.OutOfMemoryError, MemoryError):  # then it does not pay
-                is_small = True
+                ran_out = True
         if costs:
             return _judged(costs, most, _NEARLY if spares_lanes else 1.0, fills_up=census.widths is not None)
         if refusals:
             name = type(bench.run(0, census.drawn[census.places[common[0]][0]]).model).__name__
             return apart(f"cannot fuse {name}: {refusals[0]}")
-        return apart("out of memory" if is_small else f"of {most} trials at a time fewer than {FEWEST} would be alike")
+        return apart("out of memory" if ran_out else f"of {most} trials at a time fewer than {FEWEST} would be alike")
 
 
 @final
@@ -160,7 +160,7 @@ class _Look:
 
     def __init__(self, bench: _Bench, kinds: Kinds, most: int) -> None:
         self._bench, self._kinds, self._most = bench, kinds, most
-        self._glanced, self._hopeless = set[Hashable](), set[Hashable]()
+        self._is_hopeless = dict[Hashable, bool]()
 
     def at(self, key: Hashable) -> list[_Cost]:
         """What the kind with that signature costs; nothing if its trials count as another one. Raises Unfusable."""
@@ -168,13 +168,12 @@ class _Look:
         run = bench.run(0, census.drawn[census.places[key][0]])
         form = next(census.forms(run))
         general = told(run, form)
-        if general not in self._glanced:
-            self._glanced.add(general)
+        if general not in self._is_hopeless:
             cost = _hopeless(bench, _Sample.of(census, general, self._most), Kind(general, form))
+            self._is_hopeless[general] = cost is not None
             if cost is not None:
-                self._hopeless.add(general)
                 return [cost]
-        if general in self._hopeless:
+        if self._is_hopeless[general]:
             return []
         kind = self._kinds.of(run, bench.run, bench.isolated.seed)
         return [_cost(bench, _Sample.of(census, key, self._most), kind, self._most)] if kind.signature == key else []
